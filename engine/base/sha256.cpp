@@ -1,0 +1,63 @@
+#include "engine/base/sha256.hpp"
+
+#include <cstdlib>
+#include <cstring>
+#include <vector>
+
+#include <openssl/evp.h>
+
+#include "engine/base/hex.hpp"
+
+namespace update {
+
+Result<Sha256Digest> Sha256Digest::from_hex(std::string_view hex) {
+  auto bytes = update::from_hex(hex);
+  if (!bytes || bytes->size() != kBytes) {
+    return fail(ErrorCode::not_trusted, "a SHA-256 is 64 lower-case hexadecimal digits");
+  }
+  std::array<std::byte, kBytes> digest{};
+  std::memcpy(digest.data(), bytes->data(), kBytes);
+  return Sha256Digest(digest);
+}
+
+std::string Sha256Digest::hex() const { return to_hex(bytes_); }
+
+struct Sha256::Context {
+  EVP_MD_CTX* evp = EVP_MD_CTX_new();
+  ~Context() { EVP_MD_CTX_free(evp); }
+};
+
+// libcrypto fails here only without memory or with a broken provider; going on would mean trusting
+// bytes that nobody hashed, so the program stops and recovery treats it as a crash.
+Sha256::Sha256() : context_(std::make_unique<Context>()) {
+  if (context_->evp == nullptr ||
+      EVP_DigestInit_ex(context_->evp, EVP_sha256(), nullptr) != 1) {
+    std::abort();
+  }
+}
+Sha256::~Sha256() = default;
+Sha256::Sha256(Sha256&&) noexcept = default;
+Sha256& Sha256::operator=(Sha256&&) noexcept = default;
+
+void Sha256::update(std::span<const std::byte> bytes) {
+  if (EVP_DigestUpdate(context_->evp, bytes.data(), bytes.size()) != 1) std::abort();
+}
+
+Sha256Digest Sha256::finish() {
+  std::array<std::byte, Sha256Digest::kBytes> digest{};
+  unsigned int length = 0;
+  if (EVP_DigestFinal_ex(context_->evp, reinterpret_cast<unsigned char*>(digest.data()),
+                         &length) != 1 ||
+      length != digest.size()) {
+    std::abort();
+  }
+  return Sha256Digest(digest);
+}
+
+Sha256Digest sha256_of(std::string_view bytes) {
+  Sha256 hash;
+  hash.update(bytes);
+  return hash.finish();
+}
+
+}  // namespace update
