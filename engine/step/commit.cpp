@@ -1,0 +1,16 @@
+// The commit is one record. If the machine stops before it is durable, the update is judged by recovery; after it, only tidying is left.
+#include "engine/step/step.hpp"
+
+namespace update::step {
+
+Status commit(Context& context, Phase from, Verdict verdict) {
+  UPDATE_TRY_ASSIGN(const bool swapped, is_swapped(context));
+  if (!swapped) {
+    return fail(ErrorCode::needs_operator,
+                "a destination was changed by somebody else while the update was judged");
+  }
+  return context.session.record(context.plan.tag.id, from, Phase::committed,
+                                commit_detail(verdict, context.plan), Durability::durable);
+}
+
+}  // namespace update::step

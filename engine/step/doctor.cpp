@@ -1,0 +1,87 @@
+// One lucky sample proves nothing (F8): the doctor has to pass several times in a row and go on passing while the soak lasts.
+#include "engine/step/command.hpp"
+#include "engine/step/step.hpp"
+
+namespace update::step {
+namespace {
+
+struct Attempt {
+  bool passed = false;
+  bool started = false;
+  std::string failure;
+};
+
+Result<Attempt> attempt(Context& context) {
+  const DoctorConfiguration& config = context.env().config.doctor;
+  UPDATE_TRY_ASSIGN(const auto result,
+                    run_configured(context.env(), context.plan, Phase::doctor, config.command,
+                                   config.timeout_ms));
+  UPDATE_TRY(context.session.note(context.plan.tag.id, Phase::doctor,
+                                  run_detail("attempt", config.command.front(), result),
+                                  Durability::visible));
+  Attempt made;
+  made.passed = result && result->passed();
+  made.started = result.has_value();
+  if (!made.passed) made.failure = config.command.front() + " " + describe_failure(result);
+  return made;
+}
+
+Error unhealthy(const std::string& what) {
+  return Error(ErrorCode::undone, "the doctor says no: " + what);
+}
+
+Status pause(const Environment& env) {
+  if (env.system.clock.wait_ms(env.config.doctor.interval_ms)) return {};
+  return check_stop(env);
+}
+
+/// Up to `attempts` tries until the first pass: a service may need a moment to come up.
+Status wait_for_first_pass(Context& context) {
+  const DoctorConfiguration& config = context.env().config.doctor;
+  for (std::int64_t tried = 1;; ++tried) {
+    UPDATE_TRY_ASSIGN(const Attempt made, attempt(context));
+    if (made.passed) return {};
+    if (!made.started || tried >= config.attempts) return fail(unhealthy(made.failure));
+    UPDATE_TRY(pause(context.env()));
+  }
+}
+
+bool excused(const Context& context) {
+  return context.env().config.doctor.baseline == Baseline::excuse && context.plan.baseline &&
+         !context.plan.baseline->passed;
+}
+
+Status judge(Context& context) {
+  const DoctorConfiguration& config = context.env().config.doctor;
+  os::Clock& clock = context.env().system.clock;
+  UPDATE_TRY(wait_for_first_pass(context));
+  const std::int64_t soaked_at_ms = clock.monotonic_ms() + config.soak_ms;
+  for (std::int64_t passed = 1; passed < config.passes || clock.monotonic_ms() < soaked_at_ms;
+       ++passed) {
+    UPDATE_TRY(pause(context.env()));
+    UPDATE_TRY_ASSIGN(const Attempt made, attempt(context));
+    if (!made.passed) return fail(unhealthy("passed, then failed: " + made.failure));
+  }
+  return {};
+}
+
+}  // namespace
+
+Status doctor(Context& context) {
+  Status judged = judge(context);
+  if (judged || judged.error().code() != ErrorCode::undone || !excused(context)) return judged;
+  context.env().observer.warning("the doctor fails as it did before the update: " +
+                                 judged.error().message());
+  return context.session.note(context.plan.tag.id, Phase::doctor, note_detail("excused"),
+                              Durability::visible);
+}
+
+Result<BaselineResult> baseline(const Environment& env, const Plan& plan) {
+  UPDATE_TRY_ASSIGN(const auto result,
+                    run_configured(env, plan, Phase::stage, env.config.doctor.command,
+                                   env.config.doctor.timeout_ms));
+  if (result && result->passed()) return BaselineResult{true, "passed"};
+  return BaselineResult{false, describe_failure(result)};
+}
+
+}  // namespace update::step

@@ -1,0 +1,173 @@
+#include "engine/transaction/disk.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+
+#include "engine/base/text.hpp"
+
+namespace update {
+
+Result<TargetFolders> TargetFolders::open(const InstallationRoot& root,
+                                          const std::vector<AbsolutePath>& destinations) {
+  TargetFolders targets;
+  std::vector<os::FileIdentity> identities;
+  for (const AbsolutePath& destination : destinations) {
+    auto opened = open_trusted_parent(root, destination);
+    if (!opened) return fail(std::move(opened).error().with("the folder of " + destination.text()));
+    UPDATE_TRY_ASSIGN(const os::FileInfo info, opened->folder->info());
+    // Two paths may lead to one folder: it is synced once, so it is kept once.
+    const auto known = std::find_if(identities.begin(), identities.end(), [&](const auto& other) {
+      return other.same_inode(info.identity);
+    });
+    const auto index = static_cast<std::size_t>(known - identities.begin());
+    if (known == identities.end()) {
+      identities.push_back(info.identity);
+      targets.folders_.push_back(std::move(opened->folder));
+    }
+    targets.index_by_destination_.emplace_back(destination.text(), index);
+  }
+  return targets;
+}
+
+os::Folder& TargetFolders::of(const AbsolutePath& destination) const {
+  const auto entry =
+      std::find_if(index_by_destination_.begin(), index_by_destination_.end(),
+                   [&](const auto& pair) { return pair.first == destination.text(); });
+  return *folders_.at(entry->second);
+}
+
+Status TargetFolders::sync() const {
+  for (const auto& folder : folders_) UPDATE_TRY(folder->sync());
+  return {};
+}
+
+std::vector<AbsolutePath> destinations_of(const Plan& plan) {
+  std::vector<AbsolutePath> destinations;
+  for (const PlannedFile& file : plan.files) destinations.push_back(file.destination);
+  return destinations;
+}
+
+std::vector<AbsolutePath> destinations_of(const Configuration& config) {
+  std::vector<AbsolutePath> destinations;
+  for (const ConfiguredFile& file : config.files) destinations.push_back(file.destination);
+  return destinations;
+}
+
+namespace {
+
+Status refuse_unless_regular(os::Folder& folder, const std::string& name, os::FileType type) {
+  const std::string path = folder.path() + "/" + name;
+  switch (type) {
+    case os::FileType::regular: return {};
+    case os::FileType::folder: return fail(ErrorCode::failed, path + " is a folder");
+    case os::FileType::symbolic_link: {
+      auto target = folder.read_link(name);
+      return fail(Error(ErrorCode::failed, path + " is a symbolic link to '" +
+                                               (target ? escape(*target) : "?") + "'")
+                      .hint("name the file itself as the destination"));
+    }
+    case os::FileType::other: break;
+  }
+  return fail(ErrorCode::failed, path + " is a device, a pipe or a socket");
+}
+
+}  // namespace
+
+Result<std::optional<FileState>> look_at(os::Folder& folder, const std::string& name) {
+  UPDATE_TRY_ASSIGN(const std::optional<os::FileInfo> found, folder.lookup(name));
+  if (!found) return std::nullopt;
+  UPDATE_TRY(refuse_unless_regular(folder, name, found->type));
+  UPDATE_TRY_ASSIGN(const std::unique_ptr<os::File> file, folder.open_file(name));
+  UPDATE_TRY_ASSIGN(const os::FileInfo info, file->info());
+  FileState state;
+  state.size = info.identity.size;
+  state.mode = info.mode;
+  state.uid = info.uid;
+  state.gid = info.gid;
+  state.identity = info.identity;
+  UPDATE_TRY_ASSIGN(state.attributes, file->attributes());
+  return state;
+}
+
+Result<Sha256Digest> hash_file(os::File& file) {
+  // Bigger reads gain nothing, and the buffer stays in the processor's cache.
+  constexpr std::size_t kChunk = 128 * 1024;
+  std::vector<std::byte> buffer(kChunk);
+  Sha256 hash;
+  std::uint64_t offset = 0;
+  while (true) {
+    UPDATE_TRY_ASSIGN(const std::size_t count, file.read_at(buffer, offset));
+    if (count == 0) return hash.finish();
+    hash.update(std::span(buffer).first(count));
+    offset += count;
+  }
+}
+
+Result<Sha256Digest> hash_named(os::Folder& folder, const std::string& name) {
+  UPDATE_TRY_ASSIGN(const std::unique_ptr<os::File> file, folder.open_file(name));
+  return hash_file(*file);
+}
+
+Result<bool> holds_bytes(os::Folder& folder, const std::string& name, const FileState& expected) {
+  UPDATE_TRY_ASSIGN(const std::optional<os::FileInfo> found, folder.lookup(name));
+  if (!found || found->type != os::FileType::regular) return false;
+  if (expected.identity == found->identity) return true;
+  if (!expected.sha256 || found->identity.size != expected.size) return false;
+  UPDATE_TRY_ASSIGN(const Sha256Digest digest, hash_named(folder, name));
+  return digest == *expected.sha256;
+}
+
+Result<Holds> observe(os::Folder& folder, const PlannedFile& file) {
+  const std::string name = file.destination.name();
+  UPDATE_TRY_ASSIGN(const std::optional<os::FileInfo> found, folder.lookup(name));
+  if (!found) {
+    if (!file.old_state) return Holds::old_bytes;
+    return file.new_state ? Holds::foreign : Holds::new_bytes;
+  }
+  if (found->type != os::FileType::regular) return Holds::foreign;
+  const auto& identity = found->identity;
+  if (file.old_state && file.old_state->identity == identity) return Holds::old_bytes;
+  if (file.new_state && file.new_state->identity == identity) return Holds::new_bytes;
+  const bool old_size = file.old_state && file.old_state->size == identity.size;
+  const bool new_size = file.new_state && file.new_state->size == identity.size;
+  if (!old_size && !new_size) return Holds::foreign;
+  UPDATE_TRY_ASSIGN(const Sha256Digest digest, hash_named(folder, name));
+  const bool is_old = old_size && file.old_state->sha256 == digest;
+  const bool is_new = new_size && file.new_state->sha256 == digest;
+  if (is_old && is_new) {
+    // The same bytes either way (a repaired mode, --reinstall): mode and owner tell them apart.
+    const bool looks_new = found->mode == file.new_state->mode && found->uid == file.new_state->uid &&
+                           found->gid == file.new_state->gid;
+    return looks_new ? Holds::new_bytes : Holds::old_bytes;
+  }
+  if (is_old) return Holds::old_bytes;
+  return is_new ? Holds::new_bytes : Holds::foreign;
+}
+
+Result<std::vector<Observation>> observe_all(const TargetFolders& folders, const Plan& plan) {
+  std::vector<Observation> observations;
+  for (const PlannedFile& file : plan.files) {
+    os::Folder& folder = folders.of(file.destination);
+    Observation seen;
+    if (file.unchanged) {
+      observations.push_back({true, Holds::old_bytes, true, true});
+      continue;
+    }
+    UPDATE_TRY_ASSIGN(seen.destination, observe(folder, file));
+    seen.new_available = seen.destination == Holds::new_bytes || !file.new_state;
+    if (!seen.new_available) {
+      UPDATE_TRY_ASSIGN(seen.new_available,
+                        holds_bytes(folder, plan.staged_name_of(file), *file.new_state));
+    }
+    seen.old_available = seen.destination == Holds::old_bytes || !file.old_state;
+    if (!seen.old_available) {
+      UPDATE_TRY_ASSIGN(seen.old_available,
+                        holds_bytes(folder, plan.backup_name_of(file), *file.old_state));
+    }
+    observations.push_back(seen);
+  }
+  return observations;
+}
+
+}  // namespace update

@@ -1,0 +1,181 @@
+#include "engine/transaction/events.hpp"
+
+#include "engine/base/json.hpp"
+#include "engine/base/text.hpp"
+#include "engine/installation/accounts.hpp"
+
+namespace update {
+namespace {
+
+constexpr JsonLimits kDetailLimits{.bytes = 64U << 20, .depth = 16};
+
+Json actor_json(const Environment& env) {
+  const auto login = env.system.host.login_uid();
+  const std::string name = login ? user_name(env.root, *login) : "";
+  return {{"uid", env.system.host.uid()},
+          {"login", name.empty() ? Json(nullptr) : Json(name)},
+          {"command", env.command_line}};
+}
+
+Json plan_json(const Plan& plan) { return Json::parse(plan_to_text(plan)); }
+
+Json error_json(const Error& error) {
+  return {{"code", exit_code(error.code())},
+          {"name", name_of(error.code())},
+          {"message", error.message()},
+          {"hint", error.hint().empty() ? Json(nullptr) : Json(error.hint())}};
+}
+
+Json installed_json(const Plan& plan) {
+  Json installed = Json::array();
+  for (const PlannedFile& file : plan.files) {
+    const auto& state = file.unchanged ? file.old_state : file.new_state;
+    if (!state || !state->identity) continue;
+    installed.push_back({{"name", file.name}, {"identity", identity_to_text(*state->identity)}});
+  }
+  return installed;
+}
+
+std::string text_at(const Json& object, const char* key) {
+  return object.contains(key) && object.at(key).is_string() ? object.at(key).get<std::string>()
+                                                            : std::string();
+}
+
+bool flag_at(const Json& object, const char* key) {
+  return object.contains(key) && object.at(key).is_boolean() && object.at(key).get<bool>();
+}
+
+void read_note(const Json& detail, TransactionStory& story) {
+  const std::string note = text_at(detail, "note");
+  if (note == "waits") story.waits_boot = text_at(detail, "boot_id");
+  if (note != "resumed") return;
+  ++story.resumptions;
+  story.fingerprints.push_back(text_at(detail, "fingerprint"));
+  if (flag_at(detail, "new_code_has_run")) ++story.resumptions_after_new_code;
+}
+
+}  // namespace
+
+std::string_view name_of(Verdict verdict) {
+  switch (verdict) {
+    case Verdict::passed: return "passed";
+    case Verdict::skipped: return "skipped";
+    case Verdict::forced: return "forced";
+  }
+  return "";
+}
+
+std::string begin_detail(const Plan& plan, const Environment& env, bool reconstructed) {
+  return to_text({{"plan", plan_json(plan)},
+                  {"actor", actor_json(env)},
+                  {"boot_id", env.system.host.boot_id()},
+                  {"reconstructed", reconstructed}});
+}
+
+std::string staged_detail(const Plan& plan) {
+  Json files = Json::array();
+  for (const PlannedFile& file : plan.files) {
+    if (!file.old_state || !file.old_state->sha256) continue;
+    files.push_back({{"name", file.name}, {"old_sha256", file.old_state->sha256->hex()}});
+  }
+  return to_text({{"files", files}});
+}
+
+std::string swap_detail(const Plan& plan) { return to_text({{"plan", plan_json(plan)}}); }
+
+std::string note_detail(std::string_view note) { return to_text({{"note", note}}); }
+
+std::string restarting_detail(const std::string& unit) {
+  return to_text({{"note", "restarting"}, {"unit", unit}});
+}
+
+std::string run_detail(std::string_view note, const std::string& command,
+                       const Result<os::ProcessResult>& result) {
+  Json detail = {{"note", note}, {"command", command}};
+  if (!result) {
+    detail["result"] = "not started: " + result.error().message();
+    return to_text(detail);
+  }
+  detail["result"] = describe(*result);
+  detail["passed"] = result->passed();
+  detail["duration_ms"] = result->duration_ms;
+  detail["output_bytes"] = result->output_bytes;
+  detail["output"] = sanitize_utf8(result->output, kKeptOutputBytes);
+  return to_text(detail);
+}
+
+std::string resumed_detail(std::string_view fingerprint, bool new_code_has_run) {
+  return to_text({{"note", "resumed"},
+                  {"fingerprint", fingerprint},
+                  {"new_code_has_run", new_code_has_run}});
+}
+
+std::string waits_detail(const std::string& boot_id) {
+  return to_text({{"note", "waits"}, {"boot_id", boot_id}});
+}
+
+std::string kept_detail(const Sha256Digest& digest, std::string_view destination) {
+  return to_text({{"note", "kept"}, {"sha256", digest.hex()}, {"destination", destination}});
+}
+
+std::string pruned_detail(const Sha256Digest& digest) {
+  return to_text({{"note", "pruned"}, {"sha256", digest.hex()}});
+}
+
+std::string lost_detail(const std::optional<Sha256Digest>& lost, std::optional<std::int64_t> seq,
+                        const std::optional<Sha256Digest>& hash) {
+  Json head = nullptr;
+  if (seq && hash) head = {{"seq", *seq}, {"hash", hash->hex()}};
+  return to_text({{"note", "journal_lost"},
+                  {"lost_sha256", lost ? Json(lost->hex()) : Json(nullptr)},
+                  {"head", head}});
+}
+
+std::string error_detail(const Error& error, std::optional<Verdict> verdict) {
+  Json detail = {{"error", error_json(error)}};
+  if (verdict) detail["verdict"] = name_of(*verdict);
+  return to_text(detail);
+}
+
+std::string rollback_detail(const Error& error, bool discard) {
+  return to_text({{"error", error_json(error)}, {"discard", discard}});
+}
+
+std::string forced_detail(std::string_view what, const std::string& reason, const Environment& env,
+                          std::optional<Verdict> verdict, const Plan& plan) {
+  Json detail = {{"forced", what},
+                 {"reason", sanitize_utf8(reason, kKeptOutputBytes)},
+                 {"actor", actor_json(env)}};
+  if (verdict) {
+    detail["verdict"] = name_of(*verdict);
+    detail["installed"] = installed_json(plan);
+  }
+  return to_text(detail);
+}
+
+std::string commit_detail(Verdict verdict, const Plan& plan) {
+  return to_text({{"verdict", name_of(verdict)}, {"installed", installed_json(plan)}});
+}
+
+Result<TransactionStory> story_of(const std::vector<Event>& events) {
+  TransactionStory story;
+  for (const Event& event : events) {
+    auto detail = parse_json(event.detail, kDetailLimits);
+    if (!detail || !detail->is_object()) {
+      return fail(ErrorCode::journal_damaged,
+                  "event " + std::to_string(event.seq) + " holds no JSON object");
+    }
+    if (detail->contains("plan")) story.plan_text = to_text(detail->at("plan"));
+    if (flag_at(*detail, "reconstructed")) story.reconstructed = true;
+    if (flag_at(*detail, "discard")) story.discard = true;
+    if (event.from != event.to) story.waits_boot.reset();
+    if (event.to == Phase::restart || event.to == Phase::doctor) story.new_code_has_run = true;
+    read_note(*detail, story);
+  }
+  if (story.plan_text.empty()) {
+    return fail(ErrorCode::journal_damaged, "the transaction has no recorded plan");
+  }
+  return story;
+}
+
+}  // namespace update

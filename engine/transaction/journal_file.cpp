@@ -1,0 +1,135 @@
+#include "engine/transaction/journal_file.hpp"
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+#include "engine/base/layout.hpp"
+#include "engine/transaction/state_folder.hpp"
+
+namespace update {
+namespace {
+
+constexpr std::uint32_t kPrivateFile = 0600;
+constexpr std::string_view kUnreadableHint =
+    "nothing is lost yet: run 'banger-update recover' to set the journal aside and bring the host "
+    "to one version";
+
+Result<std::uint64_t> size_of(os::Folder& folder, std::string_view name) {
+  UPDATE_TRY_ASSIGN(const auto found, folder.lookup(std::string(name)));
+  return found ? found->identity.size : 0;
+}
+
+std::uint32_t big_endian(std::span<const std::byte> bytes) {
+  std::uint32_t value = 0;
+  for (const std::byte byte : bytes) value = value << 8U | std::to_integer<std::uint32_t>(byte);
+  return value;
+}
+
+/// https://www.sqlite.org/fileformat2.html, "The Database Header".
+bool is_whole_database(std::span<const std::byte, 100> header, std::uint64_t file_size,
+                       bool wal_has_content) {
+  constexpr std::string_view kMagic("SQLite format 3\0", 16);
+  if (std::memcmp(header.data(), kMagic.data(), kMagic.size()) != 0) return false;
+  const std::uint32_t stored_page = big_endian(header.subspan(16, 2));
+  const std::uint64_t page = stored_page == 1 ? 65536 : stored_page;
+  if (page < 512 || (page & (page - 1)) != 0) return false;
+  // While a WAL has content the file may be shorter than its header says: a checkpoint that was
+  // stopped wrote page 1 before the last pages, and the WAL still has them.
+  return wal_has_content || file_size >= page * big_endian(header.subspan(28, 4));
+}
+
+Result<bool> has_signs_of_a_past(os::Folder& state) {
+  UPDATE_TRY_ASSIGN(const std::uint64_t intent, size_of(state, kIntentName));
+  UPDATE_TRY_ASSIGN(const std::uint64_t head, size_of(state, kHeadName));
+  UPDATE_TRY_ASSIGN(const auto generations, state.lookup(std::string(kGenerationsName)));
+  return intent > 0 || head > 0 || generations.has_value();
+}
+
+/// Renames `name` out of the way if it is there.
+Status set_aside(os::Folder& state, std::string_view name, const std::string& aside) {
+  UPDATE_TRY_ASSIGN(const auto found, state.lookup(std::string(name)));
+  if (!found) return {};
+  return state.rename(std::string(name), aside);
+}
+
+}  // namespace
+
+Result<JournalCondition> inspect_journal(os::Folder& state) {
+  UPDATE_TRY_ASSIGN(const auto found, state.lookup(std::string(kJournalName)));
+  if (found && found->type != os::FileType::regular) {
+    return fail(ErrorCode::not_trusted,
+                state.path() + "/" + std::string(kJournalName) + " is not a regular file");
+  }
+  if (!found || found->identity.size == 0) {
+    UPDATE_TRY_ASSIGN(const bool past, has_signs_of_a_past(state));
+    return past ? JournalCondition::lost : JournalCondition::none;
+  }
+  std::array<std::byte, 100> header{};
+  UPDATE_TRY_ASSIGN(const auto file, state.open_file(std::string(kJournalName)));
+  UPDATE_TRY_ASSIGN(const std::size_t count, file->read_at(header, 0));
+  UPDATE_TRY_ASSIGN(const std::uint64_t wal, size_of(state, kJournalWalName));
+  const bool sound =
+      count == header.size() && is_whole_database(header, found->identity.size, wal > 0);
+  return sound ? JournalCondition::sound : JournalCondition::lost;
+}
+
+JournalLocation journal_location(const os::Folder& state) {
+  return {state.path() + "/" + std::string(kJournalName), {}};
+}
+
+Status make_journal(const Environment& env, os::Folder& state, std::int64_t first_seq,
+                    const std::vector<NewEvent>& first) {
+  const std::string temporary = helper_temporary_name(kJournalName, env.system.host.random_u32());
+  {
+    UPDATE_TRY_ASSIGN(const auto file, state.create_file(temporary, kPrivateFile));
+    // If the machine stops here, an empty file with a helper's name is left, which recover collects.
+    UPDATE_TRY(Journal::create({state.path() + "/" + temporary, {}}, first_seq, first));
+    UPDATE_TRY(file->sync());
+  }
+  // The side files first: a -wal that is found beside another database would be taken for its own.
+  const std::int64_t now_us = env.system.clock.wall_us();
+  UPDATE_TRY(set_aside(state, kJournalWalName, broken_journal_name(now_us, "-wal")));
+  UPDATE_TRY(set_aside(state, kJournalShmName, broken_journal_name(now_us, "-shm")));
+  UPDATE_TRY(set_aside(state, kJournalName, broken_journal_name(now_us, "")));
+  // If the machine stops here, a journal is missing beside an intent or a head: lost, as before.
+  UPDATE_TRY(state.rename(temporary, std::string(kJournalName)));
+  return state.sync();
+}
+
+Result<Journal> read_journal_in(os::Folder& state) {
+  UPDATE_TRY_ASSIGN(const std::uint64_t wal, size_of(state, kJournalWalName));
+  const JournalLocation location = journal_location(state);
+  if (wal == 0) return Journal::open_for_reading(location, Journal::ReadMode::immutable);
+  auto shared = Journal::open_for_reading(location, Journal::ReadMode::shared);
+  if (shared || shared.error().code() == ErrorCode::journal_damaged) return shared;
+  // No -shm, and none can be made (a full disk, a read-only mount). Without a writer the index of the WAL may be kept in this process's memory.
+  if (!lock_is_free(state)) {
+    return fail(std::move(shared).error().with("cannot read the journal while an update runs"));
+  }
+  return Journal::open_for_reading(location, Journal::ReadMode::exclusive);
+}
+
+Result<std::optional<ReadableJournal>> open_journal_for_reading(const Environment& env) {
+  UPDATE_TRY_ASSIGN(auto state, find_state_folder(env));
+  if (!state) return std::nullopt;
+  UPDATE_TRY_ASSIGN(const JournalCondition condition, inspect_journal(**state));
+  if (condition == JournalCondition::none) return std::nullopt;
+  if (condition == JournalCondition::lost) {
+    return fail(Error(ErrorCode::journal_damaged, "cannot read the journal " +
+                                                      journal_location(**state).path +
+                                                      ": it is missing, cut off or damaged")
+                    .hint(std::string(kUnreadableHint)));
+  }
+  auto journal = read_journal_in(**state);
+  if (!journal) {
+    return fail(std::move(journal)
+                    .error()
+                    .with("cannot read the journal")
+                    .hint(std::string(kUnreadableHint)));
+  }
+  UPDATE_TRY_ASSIGN(const std::optional<Head> head, read_head(**state));
+  return ReadableJournal{std::move(*state), std::move(*journal), head};
+}
+
+}  // namespace update

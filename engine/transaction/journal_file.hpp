@@ -1,0 +1,46 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/base/result.hpp"
+#include "engine/transaction/environment.hpp"
+#include "engine/transaction/head.hpp"
+#include "schema/journal.hpp"
+
+// The journal as a file: is it there, can it be believed, how it is made and how it is set aside.
+namespace update {
+
+enum class JournalCondition : std::uint8_t {
+  none,   ///< no journal, and no sign that there ever was one
+  sound,  ///< as far as size and header tell
+  lost,   ///< missing or empty beside an intent, a head or generations; or cut off, or no database
+};
+
+/// Looks at names, sizes and the first 100 bytes; SQLite is not asked.
+Result<JournalCondition> inspect_journal(os::Folder& state);
+
+JournalLocation journal_location(const os::Folder& state);
+
+/// Makes a journal whose first events are `first`, under a temporary name, synced, and gives it its name. What
+/// had the name before, with its side files, is first renamed to journal.db.broken-<time>, never deleted. Durable on return, together with
+/// all other names made in the state folder before.
+Status make_journal(const Environment& env, os::Folder& state, std::int64_t first_seq,
+                    const std::vector<NewEvent>& first);
+
+/// A journal for `status` and its like: nothing is created, nothing is waited for.
+struct ReadableJournal {
+  std::unique_ptr<os::Folder> state;
+  Journal journal;
+  std::optional<Head> head;
+};
+
+/// nullopt: nothing was ever installed here. A journal that cannot be read is an error, never nullopt (F11).
+Result<std::optional<ReadableJournal>> open_journal_for_reading(const Environment& env);
+
+/// The same where the state folder is open already.
+Result<Journal> read_journal_in(os::Folder& state);
+
+}  // namespace update

@@ -1,0 +1,193 @@
+// A rollback is planned from the journal: what each destination held, with mode, owner and attributes, and where those bytes are now. All of them are
+// read and compared before anything is changed.
+#include <algorithm>
+
+#include "engine/base/layout.hpp"
+#include "engine/transaction/events.hpp"
+#include "engine/transaction/generations.hpp"
+#include "engine/transaction/known_files.hpp"
+#include "engine/transaction/planner.hpp"
+#include "engine/transaction/planning.hpp"
+
+namespace update {
+namespace {
+
+/// The recorded state that a destination is to have; `known` is false where no update ever listed it.
+struct Wanted {
+  bool known = false;
+  std::optional<FileState> state;
+};
+
+Result<std::optional<PlannedFile>> recorded_file(const Environment& env, Journal& journal,
+                                                 TransactionId id,
+                                                 const std::string& destination) {
+  UPDATE_TRY_ASSIGN(const std::vector<Event> events, journal.events_of(id));
+  UPDATE_TRY_ASSIGN(const TransactionStory story, story_of(events));
+  UPDATE_TRY_ASSIGN(const Plan plan, past_plan_from_text(story.plan_text, env.config));
+  const auto found = std::find_if(
+      plan.files.begin(), plan.files.end(),
+      [&](const PlannedFile& file) { return file.destination.text() == destination; });
+  if (found == plan.files.end()) return std::nullopt;
+  return *found;
+}
+
+Wanted from_record(const std::optional<PlannedFile>& file, const JournalFile& listing, bool old) {
+  if (!file) return {};
+  std::optional<FileState> state = old ? file->old_state : file->new_state;
+  // The journal's table has the digest that became known beside the staging.
+  if (state) state->sha256 = old ? listing.old_sha256 : listing.new_sha256;
+  if (state) state->identity.reset();
+  return {true, state};
+}
+
+/// What the destination held right after update `after` (or before the first that lists it).
+Result<Wanted> state_after(const Environment& env, Journal& journal, TransactionId after,
+                           const std::string& destination) {
+  UPDATE_TRY_ASSIGN(const auto last, journal.last_listing(destination, after));
+  if (last) {
+    UPDATE_TRY_ASSIGN(const auto file,
+                      recorded_file(env, journal, last->transaction, destination));
+    return from_record(file, *last, false);
+  }
+  UPDATE_TRY_ASSIGN(const auto first, journal.first_listing(destination, after));
+  if (!first) return Wanted{};
+  UPDATE_TRY_ASSIGN(const auto file, recorded_file(env, journal, first->transaction, destination));
+  return from_record(file, *first, true);
+}
+
+Error no_such(const std::string& message) {
+  return Error(ErrorCode::not_found, message).hint("see: banger-update history");
+}
+
+/// The newest committed update that changed the version.
+Result<TransactionRecord> newest_change(Journal& journal) {
+  HistoryFilter committed;
+  committed.outcome = std::string(name_of(Phase::committed));
+  for (const std::size_t limit : {std::size_t{8}, std::size_t{0}}) {
+    committed.limit = limit;
+    UPDATE_TRY_ASSIGN(const auto newest_first, journal.list(committed));
+    for (const TransactionRecord& record : newest_first) {
+      if (record.from_version != record.to_version) return record;
+    }
+  }
+  return fail(no_such("there is no committed update to go back from"));
+}
+
+struct Goal {
+  TransactionId after;  ///< the state right after this update; 0: what the first one found
+  std::optional<std::string> version;
+};
+
+Result<Goal> goal_of(Journal& journal, const RollbackOptions& options) {
+  if (!options.target) {
+    UPDATE_TRY_ASSIGN(const TransactionRecord undone, newest_change(journal));
+    return Goal{TransactionId{undone.id.value - 1}, undone.from_version};
+  }
+  if (options.target->value == 0) {
+    UPDATE_TRY_ASSIGN(const TransactionRecord any, newest_change(journal));
+    static_cast<void>(any);
+    return Goal{TransactionId{0}, std::nullopt};
+  }
+  UPDATE_TRY_ASSIGN(const auto record, journal.transaction(*options.target));
+  if (!record || record->phase != Phase::committed) {
+    return fail(no_such("there is no committed update " + std::to_string(options.target->value)));
+  }
+  return Goal{record->id, record->to_version};
+}
+
+/// Looks for the recorded bytes in one place. What is there with other bytes is passed over, never repaired.
+Result<bool> try_source(os::Folder& folder, const std::string& name, const FileState& wanted,
+                        step::Source& source) {
+  UPDATE_TRY_ASSIGN(const auto found, folder.lookup(name));
+  if (!found || found->type != os::FileType::regular || found->identity.size != wanted.size) {
+    return false;
+  }
+  UPDATE_TRY_ASSIGN(const Sha256Digest digest, hash_named(folder, name));
+  if (digest != *wanted.sha256) return false;
+  UPDATE_TRY_ASSIGN(const auto state, look_at(folder, name));
+  source = {&folder, name, state && !wanted.privileged() && state->same_metadata(wanted)};
+  return true;
+}
+
+/// generation, `.previous`, then a backup that was not retired.
+Result<std::optional<step::Source>> find_source(os::Folder* generations, os::Folder& folder,
+                                                const PlannedFile& file,
+                                                const std::string& suffix) {
+  step::Source source;
+  const FileState& wanted = *file.new_state;
+  if (generations != nullptr) {
+    UPDATE_TRY_ASSIGN(const bool found,
+                      try_source(*generations, generation_name(*wanted.sha256), wanted, source));
+    if (found) return source;
+  }
+  const std::string name = file.destination.name();
+  UPDATE_TRY_ASSIGN(const bool found,
+                    try_source(folder, previous_name(name, suffix), wanted, source));
+  if (found) return source;
+  UPDATE_TRY_ASSIGN(const std::vector<std::string> names, folder.list());
+  for (const std::string& candidate : names) {
+    const auto own = parse_own_name(candidate);
+    if (!own || own->kind != OwnNameKind::backup || own->destination_name != name) continue;
+    UPDATE_TRY_ASSIGN(const bool backup, try_source(folder, candidate, wanted, source));
+    if (backup) return source;
+  }
+  return std::nullopt;
+}
+
+Result<PlannedFile> plan_file(Journal& journal, os::Folder& folder,
+                              const ConfiguredFile& configured, const Wanted& wanted) {
+  PlannedFile file{configured.name, configured.destination, {}, wanted.state, false};
+  UPDATE_TRY_ASSIGN(file.old_state, look_at_present(&journal, folder, file.destination));
+  if (file.old_state && !file.old_state->sha256) {
+    UPDATE_TRY_ASSIGN(file.old_state->sha256, hash_named(folder, file.destination.name()));
+  }
+  if (file.new_state && !file.new_state->sha256) {
+    return fail(no_such("the digest of the older " + configured.destination.text() +
+                        " was never recorded"));
+  }
+  mark_unchanged(file);
+  return file;
+}
+
+}  // namespace
+
+Result<PlannedUpdate> plan_rollback(const Environment& env, Journal& journal, os::Folder& state,
+                                    const TargetFolders& folders, const RollbackOptions& options,
+                                    TransactionTag tag) {
+  UPDATE_TRY_ASSIGN(const Goal goal, goal_of(journal, options));
+  PlannedUpdate update;
+  Plan& plan = update.plan;
+  plan.tag = tag;
+  plan.kind = TransactionKind::rollback;
+  plan.backup_suffix = env.config.backup_suffix;
+  plan.target = options.target;
+  plan.to_version = goal.version;
+  UPDATE_TRY_ASSIGN(plan.from_version, journal.installed_version());
+  UPDATE_TRY_ASSIGN(auto generations, find_generations(state));
+  os::Folder* kept = generations ? generations->get() : nullptr;
+  for (const ConfiguredFile& configured : env.config.files) {
+    UPDATE_TRY_ASSIGN(const Wanted wanted,
+                      state_after(env, journal, goal.after, configured.destination.text()));
+    if (!wanted.known) continue;
+    os::Folder& folder = folders.of(configured.destination);
+    UPDATE_TRY_ASSIGN(PlannedFile file, plan_file(journal, folder, configured, wanted));
+    std::optional<step::Source> source;
+    if (!file.unchanged && file.new_state) {
+      UPDATE_TRY_ASSIGN(source, find_source(kept, folder, file, plan.backup_suffix));
+      if (!source) {
+        return fail(no_such("the bytes of " + file.destination.text() + " with SHA-256 " +
+                            file.new_state->sha256->hex() + " are not kept any more"));
+      }
+    }
+    plan.files.push_back(std::move(file));
+    update.sources.push_back(std::move(source));
+  }
+  if (generations) update.source_folders.push_back(std::move(*generations));
+  update.nothing_to_do = all_unchanged(plan) && plan.from_version == plan.to_version;
+  if (update.nothing_to_do) return update;
+  UPDATE_TRY(plan_services(env, plan, options.restart, options.doctor));
+  UPDATE_TRY(check_space(&state, folders, plan, update.sources));
+  return update;
+}
+
+}  // namespace update

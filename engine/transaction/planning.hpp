@@ -1,0 +1,24 @@
+#pragma once
+
+#include <optional>
+
+#include "engine/base/result.hpp"
+#include "engine/transaction/disk.hpp"
+#include "engine/transaction/plan.hpp"
+#include "schema/journal.hpp"
+
+// What planning an apply and planning a rollback have in common.
+namespace update {
+
+/// The present file at a destination; its digest from the journal where the identity is what the last commit recorded. `journal` may be null.
+Result<std::optional<FileState>> look_at_present(Journal* journal, os::Folder& folder,
+                                                 const AbsolutePath& destination);
+
+/// Leaves a file out of the swap if old and new are equal in bytes, mode, owner and attributes.
+void mark_unchanged(PlannedFile& file);
+bool all_unchanged(const Plan& plan);
+
+/// Which units are running, and whether there is something to restart and a doctor to ask.
+Status plan_services(const Environment& env, Plan& plan, bool restart, bool doctor);
+
+}  // namespace update

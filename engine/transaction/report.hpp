@@ -1,0 +1,49 @@
+#pragma once
+
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "engine/base/result.hpp"
+#include "engine/transaction/environment.hpp"
+#include "schema/journal.hpp"
+
+// What the commands that only read say of files. Nothing here takes the lock or changes anything.
+namespace update {
+
+/// One file of one transaction, as cli.md's JSON has it.
+struct FileReport {
+  JournalFile file;
+  std::string state;                  ///< old, new, unchanged, absent, foreign
+  std::optional<std::string> backup;  ///< where the old bytes are now
+};
+
+/// A finished transaction's states follow from its outcome; those of one that is not, from the disk.
+Result<std::vector<FileReport>> report_files(const Environment& env, os::Folder& state,
+                                             Journal& journal, const TransactionRecord& record);
+
+/// ok, changed, missing.
+struct InstalledFile {
+  std::string name;
+  std::string destination;
+  std::string state;
+  std::optional<Sha256Digest> expected;  ///< none: the journal does not know (then the state is ok if it is there)
+};
+
+/// Compares every configured destination with what was installed. `thorough` (the command `verify`) reads all bytes;
+/// otherwise an identity that the last commit recorded is believed.
+Result<std::vector<InstalledFile>> report_installed(const Environment& env, Journal& journal,
+                                                    bool thorough);
+
+/// The digests that a rollback could find now, beside destinations and among the generations.
+Result<std::set<Sha256Digest>> available_digests(const Environment& env, os::Folder& state,
+                                                 Journal& journal);
+
+/// Can the state right after `record` still be gone back to?
+bool can_go_back_to(const TransactionRecord& record, const std::set<Sha256Digest>& available);
+
+/// Of the configured destinations, those that dpkg or rpm owns: "path (package)". For the plan of a dry run (F10).
+std::vector<std::string> package_owned(const Environment& env);
+
+}  // namespace update

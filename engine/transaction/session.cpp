@@ -1,0 +1,168 @@
+#include "engine/transaction/session.hpp"
+
+#include <algorithm>
+
+#include "engine/transaction/intent.hpp"
+#include "engine/transaction/journal_file.hpp"
+#include "engine/transaction/lost_journal.hpp"
+#include "engine/transaction/state_folder.hpp"
+
+namespace update {
+namespace {
+
+constexpr std::uint64_t kCheckpointAtBytes = 1U << 20;
+
+}  // namespace
+
+Result<std::optional<LockedState>> lock_state(const Environment& env, bool create,
+                                              std::int64_t wait_ms) {
+  LockedState locked;
+  if (create) {
+    UPDATE_TRY_ASSIGN(locked.folder, make_state_folder(env));
+  } else {
+    UPDATE_TRY_ASSIGN(auto found, find_state_folder(env));
+    if (!found) return std::nullopt;
+    locked.folder = std::move(*found);
+  }
+  UPDATE_TRY_ASSIGN(locked.lock, acquire_lock(env, *locked.folder, wait_ms));
+  return locked;
+}
+
+Result<std::optional<Session>> Session::open(const Environment& env, LockedState locked,
+                                             bool create) {
+  Session session(env, std::move(locked));
+  UPDATE_TRY_ASSIGN(const JournalCondition condition, inspect_journal(*session.state_));
+  if (condition == JournalCondition::none && !create) return std::nullopt;
+  bool made = false;
+  if (create || condition == JournalCondition::lost) {
+    UPDATE_TRY_ASSIGN(made, make_state_files(*session.state_));
+  }
+  if (condition == JournalCondition::sound) {
+    if (made) UPDATE_TRY(session.state_->sync());
+  } else if (condition == JournalCondition::none) {
+    UPDATE_TRY(make_journal(env, *session.state_, 1, {}));
+  } else {
+    UPDATE_TRY(begin_after_lost_journal(env, *session.state_));
+  }
+  Status opened = session.open_journal();
+  if (!opened && opened.error().code() == ErrorCode::journal_damaged) {
+    opened = session.replace_journal();
+  }
+  if (!opened) return fail(std::move(opened).error());
+  return std::optional<Session>(std::move(session));
+}
+
+Status Session::open_journal() {
+  journal_.reset();
+  UPDATE_TRY_ASSIGN(head_, read_head(*state_));
+  UPDATE_TRY_ASSIGN(journal_, Journal::open(journal_location(*state_)));
+  UPDATE_TRY_ASSIGN(const std::optional<Event> last, journal_->last_event());
+  last_seq_ = last ? last->seq : 0;
+  last_hash_ = last ? std::optional(last->hash) : std::nullopt;
+  return {};
+}
+
+Status Session::replace_journal() {
+  journal_.reset();
+  UPDATE_TRY_ASSIGN(const bool made, make_state_files(*state_));
+  static_cast<void>(made);
+  UPDATE_TRY(begin_after_lost_journal(*env_, *state_));
+  return open_journal();
+}
+
+Status Session::migrate() {
+  UPDATE_TRY_ASSIGN(const bool migrated, journal_->migrate());
+  if (migrated) env_->observer.warning("the journal was brought to a newer schema");
+  return {};
+}
+
+Result<TransactionId> Session::next_id() {
+  UPDATE_TRY_ASSIGN(const TransactionId next, journal_->next_id());
+  if (!head_) return next;
+  return std::max(next, TransactionId{head_->last_final.value + 1});
+}
+
+void Session::working_on(TransactionId id) { describe_holder(*env_, *lock_, id.value); }
+
+NewEvent Session::make_event(std::optional<TransactionId> id, std::optional<Phase> from,
+                             std::optional<Phase> to, std::string detail) const {
+  return {id, from, to, env_->system.clock.wall_us(), std::move(detail)};
+}
+
+Status Session::record(TransactionId id, std::optional<Phase> from, Phase to, std::string detail,
+                       Durability durability) {
+  return record_all({make_event(id, from, to, std::move(detail))}, durability);
+}
+
+Status Session::record_all(const std::vector<NewEvent>& events, Durability durability) {
+  Status added = append(events, durability);
+  if (added) return added;
+  if (added.error().code() == ErrorCode::no_space && release_reserve(*state_)) {
+    added = append(events, durability);
+  }
+  if (!added && added.error().code() == ErrorCode::commit_unknown) {
+    return resolve_unknown_commit(events, durability);
+  }
+  return added;
+}
+
+Status Session::append(const std::vector<NewEvent>& events, Durability durability) {
+  if (!journal_) return fail(ErrorCode::commit_unknown, "the journal could not be opened again");
+  UPDATE_TRY_ASSIGN(const std::vector<Event> added, journal_->append(events, durability));
+  last_seq_ = added.back().seq;
+  last_hash_ = added.back().hash;
+  return {};
+}
+
+// A reader may see in memory what is not on the disk. So the connection is dropped, and what the file
+// says is made durable by a checkpoint before it is believed. (https://www.sqlite.org/rescode.html, SQLITE_IOERR_FSYNC)
+Status Session::resolve_unknown_commit(const std::vector<NewEvent>& events,
+                                       Durability durability) {
+  const std::int64_t seq_before = last_seq_;
+  const auto reopen = [&]() -> Status {
+    UPDATE_TRY(open_journal());
+    return journal_->checkpoint();
+  };
+  Status reopened = reopen();
+  bool room_made = false;
+  if (!reopened) {
+    room_made = release_reserve(*state_);
+    if (room_made) reopened = reopen();
+  }
+  if (!reopened) {
+    journal_.reset();
+    last_seq_ = seq_before;
+    return fail(std::move(reopened)
+                    .error()
+                    .as(ErrorCode::commit_unknown)
+                    .with("whether the journal holds the last step cannot be found out"));
+  }
+  if (last_seq_ > seq_before) return {};
+  if (!room_made && !release_reserve(*state_)) {
+    return fail(ErrorCode::no_space, "the journal could not be written");
+  }
+  return append(events, durability);
+}
+
+void Session::anchor(TransactionId last_final, Phase outcome) {
+  if (!last_hash_) return;
+  head_ = Head{last_seq_, *last_hash_, last_final, outcome};
+  if (auto written = write_head(*state_, *head_); !written) {
+    env_->observer.warning("the head of the audit chain was not written: " +
+                           written.error().message());
+  }
+  if (auto cleared = clear_intent(*state_); !cleared) {
+    env_->observer.warning("the intent file was not emptied: " + cleared.error().message());
+  }
+}
+
+void Session::checkpoint_if_large() {
+  if (!journal_) return;
+  const auto bytes = journal_->wal_bytes();
+  if (!bytes || *bytes < kCheckpointAtBytes) return;
+  if (auto done = journal_->checkpoint(); !done) {
+    env_->observer.warning("the journal was not checkpointed: " + done.error().message());
+  }
+}
+
+}  // namespace update

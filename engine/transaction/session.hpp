@@ -1,0 +1,85 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/base/result.hpp"
+#include "engine/transaction/environment.hpp"
+#include "engine/transaction/head.hpp"
+#include "engine/transaction/plan.hpp"
+#include "schema/journal.hpp"
+
+namespace update {
+
+/// The state folder with its lock taken: nobody else changes anything while this lives.
+struct LockedState {
+  std::unique_ptr<os::Folder> folder;
+  std::unique_ptr<os::File> lock;
+};
+
+/// nullopt: there is no state folder, and none was to be made. busy if the lock is not free within `wait_ms`.
+Result<std::optional<LockedState>> lock_state(const Environment& env, bool create,
+                                              std::int64_t wait_ms);
+
+/// The right to change things: the state folder with its lock taken, and the journal open for writing.
+/// Everything that is recorded goes through it, so that a full disk and a failed COMMIT are met in one place.
+class Session {
+ public:
+  /// nullopt: there is no journal, and none was to be made (`create`). A lost journal is set aside, and a new one begins
+  /// with what intent and disk say (lost_journal.hpp). not_trusted, no_space, failed.
+  static Result<std::optional<Session>> open(const Environment& env, LockedState locked,
+                                             bool create);
+
+  /// Replaces a journal that SQLite could not read after all, as open() does with one whose header is bad.
+  Status replace_journal();
+  /// Brings the schema up to date; nothing may be unfinished.
+  Status migrate();
+
+  const Environment& env() const { return *env_; }
+  os::Folder& state() { return *state_; }
+  Journal& journal() { return *journal_; }
+
+  /// Greater than every id of the journal and of the head.
+  Result<TransactionId> next_id();
+  /// Names the transaction in the lock file, for whoever is told "busy".
+  void working_on(TransactionId id);
+
+  /// Adds one event. On a full disk the reserve is given up and it is tried once more. commit_unknown: it may be durable or not
+  /// and cannot be found out; no file may be changed any more.
+  Status record(TransactionId id, std::optional<Phase> from, Phase to, std::string detail,
+                Durability durability);
+  /// Adds a note inside a phase.
+  Status note(TransactionId id, Phase phase, std::string detail, Durability durability) {
+    return record(id, phase, phase, std::move(detail), durability);
+  }
+  /// Several at once: they are there together or not at all.
+  Status record_all(const std::vector<NewEvent>& events, Durability durability);
+  NewEvent make_event(std::optional<TransactionId> id, std::optional<Phase> from,
+                      std::optional<Phase> to, std::string detail) const;
+
+  /// Writes head and empties the intent, after an outcome: neither is synced, neither is an error for the update (journal.md).
+  void anchor(TransactionId last_final, Phase outcome);
+  /// A TRUNCATE checkpoint where the WAL has passed 1 MiB. A failure is a warning.
+  void checkpoint_if_large();
+
+ private:
+  Session(const Environment& env, LockedState locked)
+      : env_(&env), state_(std::move(locked.folder)), lock_(std::move(locked.lock)) {}
+
+  Status open_journal();
+  Status append(const std::vector<NewEvent>& events, Durability durability);
+  Status resolve_unknown_commit(const std::vector<NewEvent>& events, Durability durability);
+
+  const Environment* env_;
+  std::unique_ptr<os::Folder> state_;
+  std::unique_ptr<os::File> lock_;
+  std::optional<Journal> journal_;
+  std::optional<Head> head_;
+  std::int64_t last_seq_ = 0;
+  std::optional<Sha256Digest> last_hash_;
+};
+
+}  // namespace update

@@ -1,0 +1,139 @@
+#include "engine/transaction/state_folder.hpp"
+
+#include <cerrno>
+#include <string>
+#include <vector>
+
+#include "engine/base/layout.hpp"
+#include "engine/base/text.hpp"
+#include "engine/transaction/small_file.hpp"
+
+namespace update {
+namespace {
+
+constexpr std::uint32_t kPrivateFolder = 0700;
+constexpr std::uint32_t kOrdinaryFolder = 0755;
+constexpr std::uint32_t kPrivateFile = 0600;
+constexpr std::int64_t kLockPollMs = 50;
+constexpr std::size_t kHolderLimit = 512;
+
+bool absent(const Error& error) { return error.system_errno() == ENOENT; }
+
+Result<bool> make_file(os::Folder& state, std::string_view name) {
+  auto made = state.create_file(std::string(name), kPrivateFile);
+  if (made) return true;
+  if (made.error().system_errno() == EEXIST) return false;
+  return fail(std::move(made).error());
+}
+
+Result<bool> make_reserve(os::Folder& state) {
+  auto made = state.create_file(std::string(kReserveName), kPrivateFile);
+  if (!made) {
+    if (made.error().system_errno() == EEXIST) return false;
+    return fail(std::move(made).error());
+  }
+  if (auto reserved = (*made)->reserve(kReserveBytes); !reserved) {
+    auto removed = state.unlink(std::string(kReserveName));
+    return fail(std::move(reserved).error().with("reserving space for a recovery"));
+  }
+  return true;
+}
+
+std::string holder_text(os::File& lock) {
+  auto text = read_whole(lock, kHolderLimit);
+  if (!text || text->empty()) return "another process";
+  return escape(text->substr(0, text->find('\n')));
+}
+
+}  // namespace
+
+Result<std::optional<std::unique_ptr<os::Folder>>> find_state_folder(const Environment& env) {
+  auto opened = open_trusted_folder(env.root, env.config.state);
+  if (opened) return std::optional(std::move(*opened));
+  if (absent(opened.error())) return std::nullopt;
+  return fail(std::move(opened).error().with("the state folder " + env.config.state.text()));
+}
+
+Result<std::unique_ptr<os::Folder>> make_state_folder(const Environment& env) {
+  UPDATE_TRY_ASSIGN(auto found, find_state_folder(env));
+  if (found) return std::move(*found);
+  std::vector<AbsolutePath> missing = {env.config.state};
+  auto parent = open_trusted_folder(env.root, missing.back().parent());
+  while (!parent && absent(parent.error())) {
+    missing.push_back(missing.back().parent());
+    parent = open_trusted_folder(env.root, missing.back().parent());
+  }
+  if (!parent) return fail(std::move(parent).error().with("making the state folder"));
+  std::unique_ptr<os::Folder> folder = std::move(*parent);
+  while (!missing.empty()) {
+    const std::string name = missing.back().name();
+    missing.pop_back();
+    auto made = folder->create_folder(name, missing.empty() ? kPrivateFolder : kOrdinaryFolder);
+    if (!made && made.error().system_errno() == EEXIST) made = folder->open_folder(name);
+    if (!made) return fail(std::move(made).error().with("making the state folder"));
+    UPDATE_TRY(folder->sync());
+    folder = std::move(*made);
+  }
+  return folder;
+}
+
+Result<bool> make_state_files(os::Folder& state) {
+  UPDATE_TRY_ASSIGN(const bool made_intent, make_file(state, kIntentName));
+  UPDATE_TRY_ASSIGN(const bool made_head, make_file(state, kHeadName));
+  UPDATE_TRY_ASSIGN(const bool made_reserve, make_reserve(state));
+  return made_intent || made_head || made_reserve;
+}
+
+bool release_reserve(os::Folder& state) {
+  const auto removed = state.unlink(std::string(kReserveName));
+  return removed && *removed;
+}
+
+Result<std::unique_ptr<os::File>> acquire_lock(const Environment& env, os::Folder& state,
+                                               std::int64_t wait_ms) {
+  const std::string name(kLockName);
+  auto opened = state.open_file_for_update(name);
+  if (!opened && absent(opened.error())) {
+    opened = state.create_file(name, kPrivateFile);
+    // Somebody else was quicker to make it; the kernel decides who gets the lock on it.
+    if (!opened && opened.error().system_errno() == EEXIST) {
+      opened = state.open_file_for_update(name);
+    }
+  }
+  if (!opened) return fail(std::move(opened).error());
+  const std::int64_t deadline_ms = env.system.clock.monotonic_ms() + wait_ms;
+  while (true) {
+    UPDATE_TRY_ASSIGN(const bool locked, (*opened)->try_lock());
+    if (locked) return std::move(*opened);
+    if (env.system.clock.monotonic_ms() >= deadline_ms ||
+        !env.system.clock.wait_ms(kLockPollMs)) {
+      return fail(Error(ErrorCode::busy, "another update is running: " + holder_text(**opened))
+                      .hint("wait for it to end, or look at it with: banger-update status"));
+    }
+  }
+}
+
+void describe_holder(const Environment& env, os::File& lock, std::int64_t transaction) {
+  const std::int64_t pid = env.system.host.pid();
+  std::string text = "process " + std::to_string(pid);
+  if (transaction > 0) text.append(", update ").append(std::to_string(transaction));
+  text.append(", start ")
+      .append(std::to_string(env.system.host.process_start(pid).value_or(0)))
+      .append(", boot ")
+      .append(env.system.host.boot_id())
+      .append("\n");
+  // Only a message depends on it: the lock itself is the kernel's.
+  if (lock.write_at(std::as_bytes(std::span(text)), 0)) {
+    const Status cut = lock.truncate(text.size());
+    static_cast<void>(cut);
+  }
+}
+
+bool lock_is_free(os::Folder& state) {
+  auto file = state.open_file(std::string(kLockName));
+  if (!file) return absent(file.error());
+  const auto locked = (*file)->try_lock();
+  return locked && *locked;
+}
+
+}  // namespace update

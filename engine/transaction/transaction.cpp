@@ -1,0 +1,224 @@
+#include "engine/transaction/transaction.hpp"
+
+#include "engine/transaction/intent.hpp"
+#include "engine/transaction/retire.hpp"
+
+namespace update {
+namespace {
+
+Error unfinished(Error error) {
+  return std::move(error).hint("run: banger-update recover").as(ErrorCode::unfinished);
+}
+
+/// Nothing but our own extra names exists. They go, and the history says why; the error keeps its own code.
+Status end_unchanged(step::Context& context, Phase from, Error reason) {
+  const Status undone = step::discard(context, from, reason);
+  if (!undone) context.env().observer.warning(undone.error().message());
+  return fail(std::move(reason));
+}
+
+/// (a), the intent to swap. What is not known to be there may yet be: so the names go, and nothing else is touched (journal.md).
+Status record_intent_to_swap(step::Context& context) {
+  // The last look before the point of no return: what is about to be promised is there.
+  UPDATE_TRY_ASSIGN(const bool staged, step::is_staged(context));
+  UPDATE_TRY_ASSIGN(const bool backed_up, step::is_backed_up(context));
+  if (!staged || !backed_up) {
+    return fail(ErrorCode::failed, "somebody changed the staged files or the backups");
+  }
+  UPDATE_TRY(write_intent(context.session.state(), plan_to_text(context.plan)));
+  // If the machine stops here, the journal says `backup`, and the intent was never begun.
+  Status recorded =
+      context.session.record(context.plan.tag.id, Phase::backup, Phase::swap,
+                             swap_detail(context.plan), Durability::durable);
+  if (recorded || recorded.error().code() != ErrorCode::commit_unknown) return recorded;
+  if (Status removed = step::remove_own_names(context); !removed) {
+    context.env().observer.warning(removed.error().message());
+  }
+  return recorded;
+}
+
+Status prepare(step::Context& context, const std::vector<std::optional<step::Source>>& sources,
+               Phase& reached) {
+  Session& session = context.session;
+  const TransactionId id = context.plan.tag.id;
+  UPDATE_TRY(step::stage(context, sources));
+  UPDATE_TRY(session.record(id, Phase::stage, Phase::backup, staged_detail(context.plan),
+                            Durability::visible));
+  reached = Phase::backup;
+  context.env().observer.phase(Phase::backup, "keeping the old files");
+  UPDATE_TRY(step::backup(context));
+  UPDATE_TRY(step::check_stop(context.env()));
+  return record_intent_to_swap(context);
+}
+
+/// What a failed step after the intent to swap leads to.
+Status handle_failure(step::Context& context, Phase from, Error error) {
+  switch (error.code()) {
+    case ErrorCode::commit_unknown:
+    case ErrorCode::journal_damaged:
+      // Files are never moved on the ground of a record that may not be there.
+      return fail(unfinished(std::move(error)));
+    case ErrorCode::needs_operator: return ask_operator(context, from, std::move(error));
+    default: break;
+  }
+  const bool new_code_has_run = from == Phase::restart || from == Phase::doctor;
+  return give_back(context, from, error,
+                   new_code_has_run ? step::Services::restarted : step::Services::untouched);
+}
+
+/// The new code is about to run: (b), durable before it does.
+Status after_swap(step::Context& context) {
+  if (!context.plan.restart && !context.plan.doctor) {
+    return finish(context, Phase::swap, Verdict::skipped);
+  }
+  const Phase next = context.plan.restart ? Phase::restart : Phase::doctor;
+  if (Status entered = context.session.record(context.plan.tag.id, Phase::swap, next, "{}",
+                                              Durability::durable);
+      !entered) {
+    return handle_failure(context, Phase::swap, std::move(entered).error());
+  }
+  return next == Phase::restart ? continue_from_restart(context) : continue_from_doctor(context);
+}
+
+bool nothing_renamed(const step::Context& context) {
+  const auto seen = observe_all(context.folders, context.plan);
+  if (!seen) return false;
+  for (const Observation& file : *seen) {
+    if (!file.unchanged && file.destination != Holds::old_bytes) return false;
+  }
+  return true;
+}
+
+Status swap_files(step::Context& context) {
+  context.env().observer.phase(Phase::swap, "replacing the files");
+  UPDATE_TRY(step::check_stop(context.env()));
+  return step::swap(context);
+}
+
+}  // namespace
+
+Status run_transaction(step::Context& context,
+                       const std::vector<std::optional<step::Source>>& sources) {
+  Session& session = context.session;
+  session.working_on(context.plan.tag.id);
+  UPDATE_TRY(session.record(context.plan.tag.id, std::nullopt, Phase::stage,
+                            begin_detail(context.plan, context.env()), Durability::visible));
+  context.env().observer.phase(Phase::stage, "staging the new files");
+  Phase reached = Phase::stage;
+  if (Status prepared = prepare(context, sources, reached); !prepared) {
+    if (prepared.error().code() == ErrorCode::commit_unknown) {
+      return fail(std::move(prepared).error().as(ErrorCode::failed));
+    }
+    return end_unchanged(context, reached, std::move(prepared).error());
+  }
+  return continue_from_swap(context);
+}
+
+Status continue_from_swap(step::Context& context) {
+  if (Status swapped = swap_files(context); !swapped) {
+    Error error = std::move(swapped).error();
+    if (error.code() != ErrorCode::needs_operator && nothing_renamed(context)) {
+      return end_unchanged(context, Phase::swap, std::move(error));
+    }
+    return handle_failure(context, Phase::swap, std::move(error));
+  }
+  if (Status checked = step::check_stop(context.env()); !checked) {
+    return handle_failure(context, Phase::swap, std::move(checked).error());
+  }
+  return after_swap(context);
+}
+
+Status continue_swap_at_boot(step::Context& context) {
+  if (Status swapped = swap_files(context); !swapped) {
+    return handle_failure(context, Phase::swap, std::move(swapped).error());
+  }
+  if (!context.plan.restart && !context.plan.doctor) {
+    return finish(context, Phase::swap, Verdict::skipped);
+  }
+  return wait_for_services(context, Phase::swap);
+}
+
+Status wait_for_services(step::Context& context, Phase from) {
+  const TransactionId id = context.plan.tag.id;
+  Session& session = context.session;
+  std::vector<NewEvent> events;
+  if (from != Phase::doctor) {
+    events.push_back(session.make_event(id, from, Phase::doctor, "{}"));
+  }
+  events.push_back(session.make_event(id, Phase::doctor, Phase::doctor,
+                                      waits_detail(context.env().system.host.boot_id())));
+  Status recorded = session.record_all(events, Durability::durable);
+  return recorded ? Status() : fail(unfinished(std::move(recorded).error()));
+}
+
+Status continue_from_restart(step::Context& context) {
+  context.env().observer.phase(Phase::restart, "restarting");
+  if (Status restarted = step::restart(context, Phase::restart); !restarted) {
+    return handle_failure(context, Phase::restart, std::move(restarted).error());
+  }
+  if (!context.plan.doctor) return finish(context, Phase::restart, Verdict::skipped);
+  if (Status entered = context.session.record(context.plan.tag.id, Phase::restart, Phase::doctor,
+                                              "{}", Durability::visible);
+      !entered) {
+    return handle_failure(context, Phase::restart, std::move(entered).error());
+  }
+  return continue_from_doctor(context);
+}
+
+Status continue_from_doctor(step::Context& context) {
+  // Left waiting by recover --boot, an update without a doctor is judged by its restart alone, and the boot was that.
+  if (!context.plan.doctor) return finish(context, Phase::doctor, Verdict::skipped);
+  context.env().observer.phase(Phase::doctor, "asking the doctor");
+  if (Status judged = step::doctor(context); !judged) {
+    return handle_failure(context, Phase::doctor, std::move(judged).error());
+  }
+  return finish(context, Phase::doctor, Verdict::passed);
+}
+
+Status ask_operator(step::Context& context, Phase from, Error error,
+                    std::optional<Verdict> verdict) {
+  if (Status recorded = context.session.record(context.plan.tag.id, from, Phase::needs_operator,
+                                               error_detail(error, verdict), Durability::durable);
+      !recorded) {
+    return fail(unfinished(std::move(recorded).error()));
+  }
+  return fail(std::move(error).as(ErrorCode::needs_operator));
+}
+
+Status finish(step::Context& context, Phase from, Verdict verdict) {
+  // The verdict is there: from now on the update is finished, not undone, whoever presses Ctrl-C.
+  context.env().system.stop.hold();
+  if (Status committed = step::commit(context, from, verdict); !committed) {
+    if (committed.error().code() == ErrorCode::needs_operator) {
+      return ask_operator(context, from, std::move(committed).error(), verdict);
+    }
+    return fail(unfinished(std::move(committed).error().with("recording the commit")));
+  }
+  context.env().observer.phase(Phase::committed, "committed");
+  retire(context.session, context.plan, context.folders);
+  context.session.anchor(context.plan.tag.id, Phase::committed);
+  return {};
+}
+
+Status give_back(step::Context& context, Phase from, const Error& reason,
+                 step::Services services) {
+  const bool new_code_has_run = services != step::Services::untouched;
+  if (context.plan.kind == TransactionKind::rollback && new_code_has_run) {
+    // An operator wanted away from that version: back to it only if it was found healthy when it was installed.
+    auto left = context.session.journal().newest_committed();
+    if (!left) return fail(unfinished(std::move(left).error()));
+    if (!*left || (*left)->verdict != std::string(name_of(Verdict::passed))) {
+      return ask_operator(context, from,
+                          Error(ErrorCode::needs_operator,
+                                reason.message() +
+                                    "; and the version before was never found healthy either"));
+    }
+  }
+  UPDATE_TRY(step::rollback(context, from, reason, services));
+  const bool by_signal =
+      reason.code() == ErrorCode::interrupted || reason.code() == ErrorCode::terminated;
+  Error ended = reason;
+  return fail(by_signal ? std::move(ended) : std::move(ended).as(ErrorCode::undone));
+}
+
+}  // namespace update

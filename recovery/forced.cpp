@@ -1,0 +1,126 @@
+#include "recovery/forced.hpp"
+
+#include "engine/transaction/generations.hpp"
+#include "engine/step/step.hpp"
+#include "engine/transaction/retire.hpp"
+
+namespace update {
+namespace {
+
+Status check_available(const Case& found, Force force) {
+  for (std::size_t index = 0; index < found.plan.files.size(); ++index) {
+    const Observation& seen = found.situation.files[index];
+    const bool there = force == Force::rollback ? seen.old_available : seen.new_available;
+    if (seen.unchanged || there) continue;
+    return fail(ErrorCode::not_found,
+                std::string(force == Force::rollback ? "the old" : "the new") + " bytes of " +
+                    found.plan.files[index].destination.text() + " are gone");
+  }
+  return {};
+}
+
+/// Somebody's work, before it is written over.
+Status keep_foreign(Session& session, const Case& found, const PlannedFile& file) {
+  os::Folder& folder = found.folders.of(file.destination);
+  const std::string name = file.destination.name();
+  UPDATE_TRY_ASSIGN(const auto present, folder.lookup(name));
+  if (!present) return {};
+  if (present->type != os::FileType::regular) {
+    return fail(Error(ErrorCode::needs_operator,
+                      file.destination.text() + " is no regular file and cannot be kept")
+                    .hint("move it away, then run the command again"));
+  }
+  UPDATE_TRY_ASSIGN(const Sha256Digest digest, hash_named(folder, name));
+  UPDATE_TRY_ASSIGN(const bool stored, store_generation(session, folder, name, digest));
+  if (stored) UPDATE_TRY(sync_generations(session.state()));
+  return session.note(found.plan.tag.id, Phase::needs_operator,
+                      kept_detail(digest, file.destination.text()), Durability::durable);
+}
+
+Status keep_all_foreign(Session& session, const Case& found) {
+  for (std::size_t index = 0; index < found.plan.files.size(); ++index) {
+    if (found.situation.files[index].destination != Holds::foreign) continue;
+    UPDATE_TRY(keep_foreign(session, found, found.plan.files[index]));
+  }
+  return {};
+}
+
+Status write_one_version(step::Context& context, const Case& found, Force force) {
+  const Holds wanted = force == Force::rollback ? Holds::old_bytes : Holds::new_bytes;
+  for (std::size_t index = 0; index < found.plan.files.size(); ++index) {
+    const Observation& seen = found.situation.files[index];
+    if (seen.unchanged || seen.destination == wanted) continue;
+    const PlannedFile& file = found.plan.files[index];
+    UPDATE_TRY(force == Force::rollback ? step::put_back(context, file)
+                                        : step::put_in_place(context, file));
+  }
+  return found.folders.sync();
+}
+
+/// The backups of a transaction that is given up become generations: they may be the only copies.
+Status keep_backups(Session& session, const Case& found) {
+  for (const PlannedFile& file : found.plan.files) {
+    os::Folder& folder = found.folders.of(file.destination);
+    const std::string backup = found.plan.backup_name_of(file);
+    UPDATE_TRY_ASSIGN(const auto there, folder.lookup(backup));
+    if (!there || there->type != os::FileType::regular) continue;
+    UPDATE_TRY_ASSIGN(const Sha256Digest digest, hash_named(folder, backup));
+    UPDATE_TRY_ASSIGN(const bool stored, store_generation(session, folder, backup, digest));
+    static_cast<void>(stored);
+    UPDATE_TRY(sync_generations(session.state()));
+    UPDATE_TRY(session.note(found.plan.tag.id, Phase::needs_operator,
+                            kept_detail(digest, file.destination.text()), Durability::durable));
+  }
+  return {};
+}
+
+Status record_outcome(Session& session, const Case& found, Phase outcome, std::string_view what,
+                      const std::string& reason, std::optional<Verdict> verdict) {
+  return session.record(found.plan.tag.id, Phase::needs_operator, outcome,
+                        forced_detail(what, reason, session.env(), verdict, found.plan),
+                        Durability::durable);
+}
+
+void tidy(step::Context& context, Phase outcome) {
+  if (Status removed = step::remove_own_names(context); !removed) {
+    context.env().observer.warning("what was staged is still there: " +
+                                   removed.error().message());
+  }
+  context.session.anchor(context.plan.tag.id, outcome);
+}
+
+/// What was started is the operator's to look at: a restart that fails is said, and changes no decision.
+void restart_units(step::Context& context) {
+  if (Status restarted = step::restart(context, Phase::needs_operator); !restarted) {
+    context.env().observer.warning(restarted.error().message());
+  }
+}
+
+}  // namespace
+
+Status carry_out_force(Session& session, Case& found, const RecoverRequest& request) {
+  step::Context context{session, found.plan, found.folders};
+  if (*request.force == Force::abandon) {
+    UPDATE_TRY(keep_backups(session, found));
+    UPDATE_TRY(record_outcome(session, found, Phase::abandoned, "abandon", request.reason, {}));
+    tidy(context, Phase::abandoned);
+    return {};
+  }
+  UPDATE_TRY(check_available(found, *request.force));
+  UPDATE_TRY(keep_all_foreign(session, found));
+  UPDATE_TRY(write_one_version(context, found, *request.force));
+  restart_units(context);
+  if (*request.force == Force::rollback) {
+    UPDATE_TRY(
+        record_outcome(session, found, Phase::rolled_back, "rollback", request.reason, {}));
+    tidy(context, Phase::rolled_back);
+    return {};
+  }
+  UPDATE_TRY(record_outcome(session, found, Phase::committed, "commit", request.reason,
+                            Verdict::forced));
+  retire(session, found.plan, found.folders);
+  session.anchor(found.plan.tag.id, Phase::committed);
+  return {};
+}
+
+}  // namespace update
