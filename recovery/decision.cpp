@@ -29,7 +29,9 @@ Picture picture_of(const std::vector<Observation>& files) {
   return picture;
 }
 
-Decision ask(std::string reason) { return {Action::ask_operator, std::move(reason)}; }
+Decision ask(std::string reason) {
+  return {Action::ask_operator, std::move(reason)};
+}
 
 Decision put_back(const Picture& picture, std::string reason) {
   if (picture.any_foreign) return ask("a destination was changed by somebody else");
@@ -37,18 +39,21 @@ Decision put_back(const Picture& picture, std::string reason) {
   return {Action::put_back, std::move(reason)};
 }
 
-/// Whose operator wants the "new" version back: a rollback command goes forward, unless told otherwise on the command line.
+/// Whose operator wants the "new" version back: a rollback command goes forward, unless told
+/// otherwise on the command line.
 bool goes_forward(const Situation& now) {
   return now.kind == TransactionKind::rollback &&
          !(now.policy_from_command_line && now.policy == RecoveryPolicy::rollback);
 }
 
-/// Whoever changed a destination meanwhile did so on their own: nothing of ours was renamed, so nothing is to be undone.
+/// Whoever changed a destination meanwhile did so on their own: nothing of ours was renamed, so
+/// nothing is to be undone.
 Decision decide_before_swap() {
   return {Action::discard, "stopped before a destination was changed"};
 }
 
-/// Made again from the intent: whether new code has run is not known, so mixed files are not simply finished.
+/// Made again from the intent: whether new code has run is not known, so mixed files are not simply
+/// finished.
 Decision decide_reconstructed(const Situation& now, const Picture& picture) {
   if (picture.any_foreign) return ask("a destination was changed by somebody else");
   if (picture.all_old) return {Action::put_back, "the journal was lost; all files are old"};
@@ -99,7 +104,8 @@ Decision decide_after_new_code(const Situation& now, const Picture& picture) {
     if (!picture.all_new) return ask("a destination was changed by somebody else");
     return {Action::replay_restart, "a rollback goes forward"};
   }
-  // Counted before its first side effect: the second that finds that new code has run gives up on the release.
+  // Counted before its first side effect: the second that finds that new code has run gives up on
+  // the release.
   const bool once_more =
       now.policy == RecoveryPolicy::replay && now.resumptions_after_new_code == 0;
   if (once_more && picture.all_new) return {Action::replay_restart, "the policy is replay"};

@@ -10,8 +10,9 @@
 #include "engine/transaction/disk.hpp"
 #include "engine/transaction/plan.hpp"
 
-// What recovery decides, as a pure function of what the journal and the disk say (transaction.md, "What recovery
-// decides"). It reads nothing and changes nothing, so each row of the table is one line of a test.
+// What recovery decides, as a pure function of what the journal and the disk say (transaction.md,
+// "What recovery decides"). It reads nothing and changes nothing, so each row of the table is one
+// line of a test.
 namespace update {
 
 struct Situation {
@@ -27,20 +28,21 @@ struct Situation {
   bool reconstructed = false;       ///< the journal was lost: nobody knows whether new code has run
   std::int64_t resumptions = 0;     ///< counted before this one
   std::int64_t resumptions_after_new_code = 0;
-  std::int64_t without_progress = 0;  ///< of the last resumptions, how many found phase and files as they are now
+  std::int64_t without_progress =
+      0;  ///< of the last resumptions, how many found phase and files as they are now
 };
 
 enum class Action : std::uint8_t {
-  wait,              ///< nothing now: the services are not up
-  discard,           ///< nothing was changed: our own names go
-  replay_swap,       ///< finish the swap, then go on as `apply` does
-  put_back,          ///< the old bytes, then the services
-  replay_restart,    ///< go on with restart and doctor, once
-  verify,            ///< run the doctor on what waits
+  wait,            ///< nothing now: the services are not up
+  discard,         ///< nothing was changed: our own names go
+  replay_swap,     ///< finish the swap, then go on as `apply` does
+  put_back,        ///< the old bytes, then the services
+  replay_restart,  ///< go on with restart and doctor, once
+  verify,          ///< run the doctor on what waits
   finish_rollback,
   finish_discard,
-  conclude_old,      ///< needs_operator, but all destinations are old: rolled_back
-  conclude_new,      ///< needs_operator, but all are new and were found well: committed
+  conclude_old,  ///< needs_operator, but all destinations are old: rolled_back
+  conclude_new,  ///< needs_operator, but all are new and were found well: committed
   ask_operator,
 };
 

@@ -1,7 +1,7 @@
 #include "recovery/forced.hpp"
 
-#include "engine/transaction/generations.hpp"
 #include "engine/step/step.hpp"
+#include "engine/transaction/generations.hpp"
 #include "engine/transaction/retire.hpp"
 
 namespace update {
@@ -83,13 +83,13 @@ Status record_outcome(Session& session, const Case& found, Phase outcome, std::s
 
 void tidy(step::Context& context, Phase outcome) {
   if (Status removed = step::remove_own_names(context); !removed) {
-    context.env().observer.warning("what was staged is still there: " +
-                                   removed.error().message());
+    context.env().observer.warning("what was staged is still there: " + removed.error().message());
   }
   context.session.anchor(context.plan.tag.id, outcome);
 }
 
-/// What was started is the operator's to look at: a restart that fails is said, and changes no decision.
+/// What was started is the operator's to look at: a restart that fails is said, and changes no
+/// decision.
 void restart_units(step::Context& context) {
   if (Status restarted = step::restart(context, Phase::needs_operator); !restarted) {
     context.env().observer.warning(restarted.error().message());
@@ -111,13 +111,12 @@ Status carry_out_force(Session& session, Case& found, const RecoverRequest& requ
   UPDATE_TRY(write_one_version(context, found, *request.force));
   restart_units(context);
   if (*request.force == Force::rollback) {
-    UPDATE_TRY(
-        record_outcome(session, found, Phase::rolled_back, "rollback", request.reason, {}));
+    UPDATE_TRY(record_outcome(session, found, Phase::rolled_back, "rollback", request.reason, {}));
     tidy(context, Phase::rolled_back);
     return {};
   }
-  UPDATE_TRY(record_outcome(session, found, Phase::committed, "commit", request.reason,
-                            Verdict::forced));
+  UPDATE_TRY(
+      record_outcome(session, found, Phase::committed, "commit", request.reason, Verdict::forced));
   retire(session, found.plan, found.folders);
   session.anchor(found.plan.tag.id, Phase::committed);
   return {};

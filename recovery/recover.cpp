@@ -1,5 +1,6 @@
-// Recovery reads everything, decides once, and carries the decision out with the steps of an update. It can be killed at any instruction and run
-// again: each resumption is counted durably first, and the decision is made anew from what is then found.
+// Recovery reads everything, decides once, and carries the decision out with the steps of an
+// update. It can be killed at any instruction and run again: each resumption is counted durably
+// first, and the decision is made anew from what is then found.
 #include "recovery/recover.hpp"
 
 #include <algorithm>
@@ -41,7 +42,9 @@ step::Services services_for(const Situation& now, const TransactionStory& story)
   return waited ? step::Services::came_up_with_boot : step::Services::restarted;
 }
 
-Error reason_of(const Decision& decision) { return {ErrorCode::undone, decision.reason}; }
+Error reason_of(const Decision& decision) {
+  return {ErrorCode::undone, decision.reason};
+}
 
 Status conclude_old(step::Context& context) {
   UPDATE_TRY(context.session.record(context.plan.tag.id, Phase::needs_operator, Phase::rolled_back,
@@ -92,7 +95,8 @@ Error needs_operator(const TransactionRecord& record, const std::string& reason)
       .hint(std::string(kOperatorHint));
 }
 
-/// A failed COMMIT of the process that died may be half on the disk: what is read from here on must be durable (journal.md).
+/// A failed COMMIT of the process that died may be half on the disk: what is read from here on must
+/// be durable (journal.md).
 Status make_journal_durable(Session& session) {
   Status done = session.journal().checkpoint();
   if (!done && done.error().code() != ErrorCode::journal_damaged &&
@@ -100,10 +104,7 @@ Status make_journal_durable(Session& session) {
     done = session.journal().checkpoint();
   }
   if (done || done.error().code() == ErrorCode::journal_damaged) return done;
-  return fail(std::move(done)
-                  .error()
-                  .with("making the journal durable")
-                  .as(ErrorCode::unfinished));
+  return fail(std::move(done).error().with("making the journal durable").as(ErrorCode::unfinished));
 }
 
 Status resume(Session& session, Case& found, const RecoverRequest& request) {
@@ -130,8 +131,9 @@ Status resume(Session& session, Case& found, const RecoverRequest& request) {
   return ended;
 }
 
-/// An intent whose transaction the journal does not know, or knows from before the intent was recorded, was never begun. Unless a
-/// destination is new: then this journal is older than the truth, and it is gone on as with a lost one.
+/// An intent whose transaction the journal does not know, or knows from before the intent was
+/// recorded, was never begun. Unless a destination is new: then this journal is older than the
+/// truth, and it is gone on as with a lost one.
 Status believe_intent(Session& session, const std::optional<TransactionRecord>& record) {
   UPDATE_TRY_ASSIGN(const auto text, read_intent(session.state()));
   if (!text) return {};
@@ -194,11 +196,12 @@ Result<RecoverReport> recover_once(Session& session, const RecoverRequest& reque
   return report;
 }
 
-/// Nothing unfinished, no intent, no name of ours anywhere: on the path of every boot, so it is found out with a few reads.
+/// Nothing unfinished, no intent, no name of ours anywhere: on the path of every boot, so it is
+/// found out with a few reads.
 Result<bool> is_idle(const Environment& env, os::Folder& state) {
   UPDATE_TRY_ASSIGN(const auto intent, state.lookup(std::string(kIntentName)));
   if (intent && intent->identity.size > 0) return false;
-  auto journal = read_journal_in(state);
+  auto journal = read_journal_in(env, state);
   if (!journal) return false;
   const auto unfinished = journal->unfinished();
   if (!unfinished || *unfinished) return false;

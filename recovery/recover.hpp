@@ -17,8 +17,9 @@ struct RecoverRequest {
   bool boot = false;                     ///< before the services: files only
   std::optional<RecoveryPolicy> policy;  ///< none: the configured one
   std::optional<Force> force;
-  std::string reason;                    ///< required with `force`
-  /// An update that would be finished to another version than this is undone instead: `apply` of this version is about to begin.
+  std::string reason;  ///< required with `force`
+  /// An update that would be finished to another version than this is undone instead: `apply` of
+  /// this version is about to begin.
   std::optional<std::string> only_version;
 };
 
@@ -27,15 +28,18 @@ struct RecoverReport {
   std::size_t orphans_removed = 0;
 };
 
-/// Finishes or undoes what a crash left, and collects orphans. Idempotent; can be killed anywhere and run again. Success: whatever was
-/// unfinished has one version, either way, or waits for the services. Errors: needs_operator, unfinished, busy, not_found (a force whose bytes are gone), usage
-/// (a force while nothing needs a person). With nothing to do it opens the journal read-only, hashes and syncs nothing.
+/// Finishes or undoes what a crash left, and collects orphans. Idempotent; can be killed anywhere
+/// and run again. Success: whatever was unfinished has one version, either way, or waits for the
+/// services. Errors: needs_operator, unfinished, busy, not_found (a force whose bytes are gone),
+/// usage (a force while nothing needs a person). With nothing to do it opens the journal read-only,
+/// hashes and syncs nothing.
 Result<RecoverReport> recover(const Environment& env, const RecoverRequest& request);
 
 /// The same for a command that holds a session already and is about to begin something new.
 Result<RecoverReport> recover_in_session(Session& session, const RecoverRequest& request);
 
-/// What `recover` would do: nothing, discard, replay, rollback, verify, needs_operator (cli.md, `status`). Reads only.
+/// What `recover` would do: nothing, discard, replay, rollback, verify, needs_operator (cli.md,
+/// `status`). Reads only.
 Result<std::string> recover_would(const Environment& env, Journal& journal,
                                   const RecoverRequest& request);
 

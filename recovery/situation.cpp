@@ -9,10 +9,10 @@ std::string fingerprint_of(Phase phase, const std::vector<Observation>& files) {
   std::string text(name_of(phase));
   text.push_back(':');
   for (const Observation& file : files) {
-    const char letter = file.unchanged                           ? '='
-                        : file.destination == Holds::old_bytes   ? 'o'
-                        : file.destination == Holds::new_bytes   ? 'n'
-                                                                 : 'f';
+    const char letter = file.unchanged                         ? '='
+                        : file.destination == Holds::old_bytes ? 'o'
+                        : file.destination == Holds::new_bytes ? 'n'
+                                                               : 'f';
     text.push_back(letter);
   }
   return text;
@@ -32,8 +32,8 @@ bool found_well(const TransactionRecord& record) {
 
 }  // namespace
 
-Result<Case> look_at_case(const Environment& env, Journal& journal,
-                          const TransactionRecord& record, const RecoverRequest& request) {
+Result<Case> look_at_case(const Environment& env, Journal& journal, const TransactionRecord& record,
+                          const RecoverRequest& request) {
   UPDATE_TRY_ASSIGN(const std::vector<Event> events, journal.events_of(record.id));
   UPDATE_TRY_ASSIGN(TransactionStory story, story_of(events));
   UPDATE_TRY_ASSIGN(Plan plan, plan_from_text(story.plan_text, env.config));

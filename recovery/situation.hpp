@@ -10,7 +10,8 @@
 
 namespace update {
 
-/// An unfinished transaction as the journal and the disk have it, read whole before anything is changed.
+/// An unfinished transaction as the journal and the disk have it, read whole before anything is
+/// changed.
 struct Case {
   TransactionRecord record;
   TransactionStory story;
@@ -21,7 +22,7 @@ struct Case {
 };
 
 /// journal_damaged, or `failed` where the configuration lacks a destination.
-Result<Case> look_at_case(const Environment& env, Journal& journal,
-                          const TransactionRecord& record, const RecoverRequest& request);
+Result<Case> look_at_case(const Environment& env, Journal& journal, const TransactionRecord& record,
+                          const RecoverRequest& request);
 
 }  // namespace update

@@ -62,22 +62,23 @@ class Updater {
 
 UpdateReport apply_release(const Environment& env, Release& release, const ApplyOptions& options) {
   UpdateReport report;
-  report.status = Updater(env, report).run(
-      true, release.manifest().version.text(),
-      [&](Session& session, const TargetFolders& folders, TransactionTag tag) {
-        return plan_apply(env, &session.journal(), &session.state(), folders, release, options,
-                          tag);
-      });
+  report.status = Updater(env, report)
+                      .run(true, release.manifest().version.text(),
+                           [&](Session& session, const TargetFolders& folders, TransactionTag tag) {
+                             return plan_apply(env, &session.journal(), &session.state(), folders,
+                                               release, options, tag);
+                           });
   return report;
 }
 
 UpdateReport roll_back(const Environment& env, const RollbackOptions& options) {
   UpdateReport report;
-  report.status = Updater(env, report).run(
-      false, std::nullopt,
-      [&](Session& session, const TargetFolders& folders, TransactionTag tag) {
-        return plan_rollback(env, session.journal(), session.state(), folders, options, tag);
-      });
+  report.status = Updater(env, report)
+                      .run(false, std::nullopt,
+                           [&](Session& session, const TargetFolders& folders, TransactionTag tag) {
+                             return plan_rollback(env, session.journal(), session.state(), folders,
+                                                  options, tag);
+                           });
   return report;
 }
 

@@ -10,20 +10,20 @@ namespace update {
 /// What went wrong, in terms of what the operator does next. Frozen: a value is never renumbered or
 /// reused, and exit_code() maps each to one exit code of the contract.
 enum class ErrorCode {
-  failed = 1,           ///< nothing was changed
-  usage = 2,            ///< the command line or the configuration is wrong
-  undone = 3,           ///< changed and put back: the host runs what it ran before
-  needs_operator = 4,   ///< a person has to decide
-  busy = 5,             ///< another update holds the lock
-  refused = 6,          ///< a policy says no
-  not_trusted = 7,      ///< signature, manifest, digest, owner of a folder
-  no_space = 8,         ///< disk or another resource, before anything was changed
-  not_found = 9,        ///< no such update or generation, or it cannot be gone back to
-  unfinished = 10,      ///< stopped midway; `recover` resolves it
-  interrupted = 11,     ///< SIGINT
-  terminated = 12,      ///< SIGTERM
-  journal_damaged = 13, ///< the journal is not a database that can be read
-  commit_unknown = 14,  ///< a COMMIT failed: it may or may not be durable (journal.md)
+  failed = 1,            ///< nothing was changed
+  usage = 2,             ///< the command line or the configuration is wrong
+  undone = 3,            ///< changed and put back: the host runs what it ran before
+  needs_operator = 4,    ///< a person has to decide
+  busy = 5,              ///< another update holds the lock
+  refused = 6,           ///< a policy says no
+  not_trusted = 7,       ///< signature, manifest, digest, owner of a folder
+  no_space = 8,          ///< disk or another resource, before anything was changed
+  not_found = 9,         ///< no such update or generation, or it cannot be gone back to
+  unfinished = 10,       ///< stopped midway; `recover` resolves it
+  interrupted = 11,      ///< SIGINT
+  terminated = 12,       ///< SIGTERM
+  journal_damaged = 13,  ///< the journal is not a database that can be read
+  commit_unknown = 14,   ///< a COMMIT failed: it may or may not be durable (journal.md)
 };
 
 /// The name that stands in the JSON error object, `not_trusted` for instance.

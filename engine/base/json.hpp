@@ -17,9 +17,9 @@ struct JsonLimits {
   std::size_t depth = 16;
 };
 
-/// One JSON document (RFC 8259), read as a stranger's: a repeated key, more bytes or a deeper nesting
-/// than `limits`, invalid UTF-8, NaN, or anything after the document is not_trusted. The bounds hold
-/// while parsing, so a hostile text costs no more than it may.
+/// One JSON document (RFC 8259), read as a stranger's: a repeated key, more bytes or a deeper
+/// nesting than `limits`, invalid UTF-8, NaN, or anything after the document is not_trusted. The
+/// bounds hold while parsing, so a hostile text costs no more than it may.
 Result<Json> parse_json(std::string_view text, JsonLimits limits = {});
 
 /// The one text of `value`: no blanks; bytes that are not UTF-8 become U+FFFD.

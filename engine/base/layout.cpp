@@ -51,7 +51,9 @@ std::string broken_journal_name(std::int64_t wall_us, std::string_view suffix) {
   return std::string(kJournalName) + ".broken-" + std::to_string(wall_us) + std::string(suffix);
 }
 
-std::string generation_name(const Sha256Digest& digest) { return digest.hex(); }
+std::string generation_name(const Sha256Digest& digest) {
+  return digest.hex();
+}
 
 std::optional<Sha256Digest> parse_generation_name(std::string_view name) {
   auto digest = Sha256Digest::from_hex(name);

@@ -9,7 +9,8 @@
 #include "engine/base/sha256.hpp"
 #include "engine/base/types.hpp"
 
-// Every name that this program gives to something on disk is made, and recognised, here and nowhere else.
+// Every name that this program gives to something on disk is made, and recognised, here and nowhere
+// else.
 namespace update {
 
 // In the state folder.
@@ -22,15 +23,16 @@ inline constexpr std::string_view kLockName = "lock";
 inline constexpr std::string_view kReserveName = "reserve";
 inline constexpr std::string_view kGenerationsName = "generations";
 
-/// What a journal that cannot be read is set aside as; `suffix` is "" or that of a side file ("-wal").
+/// What a journal that cannot be read is set aside as; `suffix` is "" or that of a side file
+/// ("-wal").
 std::string broken_journal_name(std::int64_t wall_us, std::string_view suffix);
 
 /// The name of a version's bytes in the folder of generations, and back.
 std::string generation_name(const Sha256Digest& digest);
 std::optional<Sha256Digest> parse_generation_name(std::string_view name);
 
-/// What sets the names of one transaction apart: its id, and a random number, so that a name of an earlier life of the
-/// journal can never be taken for one of this.
+/// What sets the names of one transaction apart: its id, and a random number, so that a name of an
+/// earlier life of the journal can never be taken for one of this.
 struct TransactionTag {
   TransactionId id;
   std::uint32_t random = 0;
@@ -54,7 +56,8 @@ struct OwnName {
   TransactionTag tag;  ///< id 0 for a helper's
 };
 
-/// Recognises exactly what the functions above make: nothing that merely looks alike is ever ours to remove.
+/// Recognises exactly what the functions above make: nothing that merely looks alike is ever ours
+/// to remove.
 std::optional<OwnName> parse_own_name(std::string_view name);
 
 /// usage if one of the names above would be longer than a file name may be (NAME_MAX, 255 bytes).

@@ -14,7 +14,9 @@ using Result = tl::expected<T, Error>;
 
 using Status = Result<void>;
 
-inline tl::unexpected<Error> fail(Error error) { return tl::unexpected<Error>(std::move(error)); }
+inline tl::unexpected<Error> fail(Error error) {
+  return tl::unexpected<Error>(std::move(error));
+}
 inline tl::unexpected<Error> fail(ErrorCode code, std::string message) {
   return tl::unexpected<Error>(Error(code, std::move(message)));
 }
@@ -22,17 +24,17 @@ inline tl::unexpected<Error> fail(ErrorCode code, std::string message) {
 }  // namespace update
 
 /// Leaves the calling function with the error of `expression`, if it has one.
-#define UPDATE_TRY(expression)                                                      \
-  do {                                                                              \
-    if (auto try_status = (expression); !try_status)                                \
-      return tl::unexpected<::update::Error>(std::move(try_status).error());        \
+#define UPDATE_TRY(expression)                                               \
+  do {                                                                       \
+    if (auto try_status = (expression); !try_status)                         \
+      return tl::unexpected<::update::Error>(std::move(try_status).error()); \
   } while (false)
 
 #define UPDATE_CONCAT_(a, b) a##b
 #define UPDATE_CONCAT(a, b) UPDATE_CONCAT_(a, b)
-#define UPDATE_TRY_ASSIGN_(holder, declaration, expression)                         \
-  auto holder = (expression);                                                       \
-  if (!holder) return tl::unexpected<::update::Error>(std::move(holder).error());   \
+#define UPDATE_TRY_ASSIGN_(holder, declaration, expression)                       \
+  auto holder = (expression);                                                     \
+  if (!holder) return tl::unexpected<::update::Error>(std::move(holder).error()); \
   declaration = std::move(*holder)
 
 /// Declares `declaration` with the value of `expression`, or leaves with its error.

@@ -20,7 +20,9 @@ Result<Sha256Digest> Sha256Digest::from_hex(std::string_view hex) {
   return Sha256Digest(digest);
 }
 
-std::string Sha256Digest::hex() const { return to_hex(bytes_); }
+std::string Sha256Digest::hex() const {
+  return to_hex(bytes_);
+}
 
 struct Sha256::Context {
   EVP_MD_CTX* evp = EVP_MD_CTX_new();
@@ -30,8 +32,7 @@ struct Sha256::Context {
 // libcrypto fails here only without memory or with a broken provider; going on would mean trusting
 // bytes that nobody hashed, so the program stops and recovery treats it as a crash.
 Sha256::Sha256() : context_(std::make_unique<Context>()) {
-  if (context_->evp == nullptr ||
-      EVP_DigestInit_ex(context_->evp, EVP_sha256(), nullptr) != 1) {
+  if (context_->evp == nullptr || EVP_DigestInit_ex(context_->evp, EVP_sha256(), nullptr) != 1) {
     std::abort();
   }
 }
@@ -46,8 +47,8 @@ void Sha256::update(std::span<const std::byte> bytes) {
 Sha256Digest Sha256::finish() {
   std::array<std::byte, Sha256Digest::kBytes> digest{};
   unsigned int length = 0;
-  if (EVP_DigestFinal_ex(context_->evp, reinterpret_cast<unsigned char*>(digest.data()),
-                         &length) != 1 ||
+  if (EVP_DigestFinal_ex(context_->evp, reinterpret_cast<unsigned char*>(digest.data()), &length) !=
+          1 ||
       length != digest.size()) {
     std::abort();
   }

@@ -284,10 +284,7 @@ std::string format_size(std::uint64_t bytes) {
   for (;; ++prefix, shift += 10) {
     const std::uint64_t whole = bytes >> shift;
     const std::uint64_t part = bytes & ((std::uint64_t{1} << shift) - 1);
-    // Beyond 2^60 ten times the remainder would not fit; the lowest ten bits do not change a tenth.
-    const unsigned dropped = shift > 50 ? 10 : 0;
-    const std::uint64_t half = std::uint64_t{1} << (shift - dropped - 1);
-    tenths = whole * 10 + (((part >> dropped) * 10 + half) >> (shift - dropped));
+    tenths = whole * 10 + ((part * 10 + (std::uint64_t{1} << (shift - 1))) >> shift);
     if (tenths < 10240 || prefix + 1 == kPrefixes.size()) break;
   }
   return std::to_string(tenths / 10) + "." + std::to_string(tenths % 10) + " " + kPrefixes[prefix] +

@@ -25,7 +25,9 @@ Result<AbsolutePath> AbsolutePath::parse(std::string_view text) {
   return AbsolutePath(clean.empty() ? "/" : clean);
 }
 
-std::string AbsolutePath::name() const { return text_.substr(text_.rfind('/') + 1); }
+std::string AbsolutePath::name() const {
+  return text_.substr(text_.rfind('/') + 1);
+}
 
 AbsolutePath AbsolutePath::parent() const {
   const auto slash = text_.rfind('/');

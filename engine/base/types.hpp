@@ -15,10 +15,12 @@ struct TransactionId {
   auto operator<=>(const TransactionId&) const = default;
 };
 
-/// An absolute path in its shortest form: no `.`, no `..`, no double slash, none at the end, no NUL.
+/// An absolute path in its shortest form: no `.`, no `..`, no double slash, none at the end, no
+/// NUL.
 class AbsolutePath {
  public:
-  /// usage if `text` is empty, relative, or holds a NUL or a `.` or `..` part. Double and closing slashes are dropped.
+  /// usage if `text` is empty, relative, or holds a NUL or a `.` or `..` part. Double and closing
+  /// slashes are dropped.
   static Result<AbsolutePath> parse(std::string_view text);
 
   const std::string& text() const { return text_; }

@@ -1,5 +1,5 @@
-// The old bytes get a second name before anything is renamed over the first. If the machine stops in here, the destinations are
-// untouched and the extra names are removed by recover.
+// The old bytes get a second name before anything is renamed over the first. If the machine stops
+// in here, the destinations are untouched and the extra names are removed by recover.
 #include <cerrno>
 
 #include "engine/image/clone_file.hpp"
@@ -59,14 +59,16 @@ Status backup(Context& context) {
   return context.folders.sync();
 }
 
-Status undo_backup(Context& context) { return remove_own_names(context); }
+Status undo_backup(Context& context) {
+  return remove_own_names(context);
+}
 
 Result<bool> is_backed_up(const Context& context) {
   for (const PlannedFile& file : context.plan.files) {
     if (file.unchanged || !file.old_state) continue;
-    UPDATE_TRY_ASSIGN(const bool there,
-                      holds_bytes(context.folder_of(file), context.plan.backup_name_of(file),
-                                  *file.old_state));
+    UPDATE_TRY_ASSIGN(
+        const bool there,
+        holds_bytes(context.folder_of(file), context.plan.backup_name_of(file), *file.old_state));
     if (!there) return false;
   }
   return true;

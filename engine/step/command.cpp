@@ -27,13 +27,12 @@ Result<Result<os::ProcessResult>> run_configured(const Environment& env, const P
   command.argv = argv;
   command.timeout_ms = timeout_ms;
   command.output_limit = kKeptOutputBytes;
-  command.environment = {
-      {"PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
-      {"LANG", "C.UTF-8"},
-      {"BANGER_UPDATE_TRANSACTION", std::to_string(plan.tag.id.value)},
-      {"BANGER_UPDATE_PHASE", std::string(name_of(phase))},
-      {"BANGER_UPDATE_FROM", plan.from_version.value_or("")},
-      {"BANGER_UPDATE_TO", plan.to_version.value_or("")}};
+  command.environment = {{"PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
+                         {"LANG", "C.UTF-8"},
+                         {"BANGER_UPDATE_TRANSACTION", std::to_string(plan.tag.id.value)},
+                         {"BANGER_UPDATE_PHASE", std::string(name_of(phase))},
+                         {"BANGER_UPDATE_FROM", plan.from_version.value_or("")},
+                         {"BANGER_UPDATE_TO", plan.to_version.value_or("")}};
   if (env.offline()) command.environment.emplace_back("BANGER_UPDATE_ROOT", env.root.folder);
   auto result = env.system.processes.run(command);
   if (result && result->end == os::ProcessEnd::stopped) UPDATE_TRY(check_stop(env));

@@ -10,8 +10,8 @@
 
 namespace update::step {
 
-/// Runs a configured command with the clean environment of cli.md. An error only if this process was asked to stop; a command that could
-/// not be started is in the inner result.
+/// Runs a configured command with the clean environment of cli.md. An error only if this process
+/// was asked to stop; a command that could not be started is in the inner result.
 Result<Result<os::ProcessResult>> run_configured(const Environment& env, const Plan& plan,
                                                  Phase phase, const std::vector<std::string>& argv,
                                                  std::int64_t timeout_ms);

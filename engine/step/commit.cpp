@@ -1,4 +1,5 @@
-// The commit is one record. If the machine stops before it is durable, the update is judged by recovery; after it, only tidying is left.
+// The commit is one record. If the machine stops before it is durable, the update is judged by
+// recovery; after it, only tidying is left.
 #include "engine/step/step.hpp"
 
 namespace update::step {

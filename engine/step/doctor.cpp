@@ -1,4 +1,5 @@
-// One lucky sample proves nothing (F8): the doctor has to pass several times in a row and go on passing while the soak lasts.
+// One lucky sample proves nothing (F8): the doctor has to pass several times in a row and go on
+// passing while the soak lasts.
 #include "engine/step/command.hpp"
 #include "engine/step/step.hpp"
 
@@ -13,9 +14,8 @@ struct Attempt {
 
 Result<Attempt> attempt(Context& context) {
   const DoctorConfiguration& config = context.env().config.doctor;
-  UPDATE_TRY_ASSIGN(const auto result,
-                    run_configured(context.env(), context.plan, Phase::doctor, config.command,
-                                   config.timeout_ms));
+  UPDATE_TRY_ASSIGN(const auto result, run_configured(context.env(), context.plan, Phase::doctor,
+                                                      config.command, config.timeout_ms));
   UPDATE_TRY(context.session.note(context.plan.tag.id, Phase::doctor,
                                   run_detail("attempt", config.command.front(), result),
                                   Durability::visible));

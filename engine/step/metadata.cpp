@@ -3,7 +3,8 @@
 namespace update::step {
 namespace {
 
-/// Attributes that the kernel itself gives to a new file (a security label, a measurement) are not ours to take away.
+/// Attributes that the kernel itself gives to a new file (a security label, a measurement) are not
+/// ours to take away.
 bool is_ours(const std::string& name) {
   return name.starts_with("user.") || name.starts_with("system.posix_acl_") ||
          name == kCapabilityAttribute;

@@ -1,5 +1,5 @@
-// From here on new code runs. That was made durable before (the intent to restart), so that a crash in here makes recovery suspect the
-// release and put the old one back.
+// From here on new code runs. That was made durable before (the intent to restart), so that a crash
+// in here makes recovery suspect the release and put the old one back.
 #include "engine/step/command.hpp"
 #include "engine/step/step.hpp"
 
@@ -37,8 +37,7 @@ Status restart_units(Context& context, Phase phase, bool only_inactive) {
     // What was stopped stays stopped (F7).
     if (!unit.was_active) continue;
     if (only_inactive) {
-      UPDATE_TRY_ASSIGN(const os::UnitState state,
-                        context.env().system.services.state(unit.name));
+      UPDATE_TRY_ASSIGN(const os::UnitState state, context.env().system.services.state(unit.name));
       if (state.active) continue;
     }
     UPDATE_TRY(restart_unit(context, phase, unit.name));
@@ -54,7 +53,9 @@ Status start(Context& context, Phase phase, bool only_inactive) {
 
 }  // namespace
 
-Status restart(Context& context, Phase phase) { return start(context, phase, false); }
+Status restart(Context& context, Phase phase) {
+  return start(context, phase, false);
+}
 
 Status undo_restart(Context& context, bool came_up_with_boot) {
   Status started = start(context, Phase::rollback, came_up_with_boot);

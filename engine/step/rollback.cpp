@@ -1,5 +1,6 @@
-// Back to what was. The intent is durable first, then the files, then the services, then the outcome; each can be repeated, and recovery finishes
-// in the same order whatever it finds. If the machine stops in here, the phase `rollback` says in which direction to go on.
+// Back to what was. The intent is durable first, then the files, then the services, then the
+// outcome; each can be repeated, and recovery finishes in the same order whatever it finds. If the
+// machine stops in here, the phase `rollback` says in which direction to go on.
 #include "engine/step/step.hpp"
 
 namespace update::step {
@@ -16,9 +17,9 @@ Error stopped_midway(Error error) {
 
 Status give_up(Context& context, Error error) {
   if (error.code() != ErrorCode::needs_operator) return fail(stopped_midway(std::move(error)));
-  if (Status recorded = context.session.record(context.plan.tag.id, Phase::rollback,
-                                               Phase::needs_operator, error_detail(error),
-                                               Durability::durable);
+  if (Status recorded =
+          context.session.record(context.plan.tag.id, Phase::rollback, Phase::needs_operator,
+                                 error_detail(error), Durability::durable);
       !recorded) {
     return fail(stopped_midway(std::move(recorded).error()));
   }
@@ -34,8 +35,7 @@ Status conclude(Context& context) {
     return fail(stopped_midway(std::move(recorded).error()));
   }
   if (Status removed = remove_own_names(context); !removed) {
-    context.env().observer.warning("what was staged is still there: " +
-                                   removed.error().message());
+    context.env().observer.warning("what was staged is still there: " + removed.error().message());
   }
   context.session.anchor(context.plan.tag.id, Phase::rolled_back);
   return {};
@@ -45,9 +45,8 @@ Status conclude(Context& context) {
 
 Status rollback(Context& context, Phase from, const Error& reason, Services services) {
   context.env().observer.phase(Phase::rollback, reason.message());
-  if (Status recorded =
-          context.session.record(context.plan.tag.id, from, Phase::rollback,
-                                 rollback_detail(reason, false), Durability::durable);
+  if (Status recorded = context.session.record(context.plan.tag.id, from, Phase::rollback,
+                                               rollback_detail(reason, false), Durability::durable);
       !recorded) {
     return fail(stopped_midway(std::move(recorded).error()));
   }
@@ -55,7 +54,8 @@ Status rollback(Context& context, Phase from, const Error& reason, Services serv
 }
 
 Status finish_rollback(Context& context, Services services) {
-  // From here on the way back is the way out: a second Ctrl-C must not stop the undo that the first began.
+  // From here on the way back is the way out: a second Ctrl-C must not stop the undo that the first
+  // began.
   context.env().system.stop.hold();
   if (Status undone = undo_swap(context); !undone) {
     return give_up(context, std::move(undone).error());
@@ -78,9 +78,8 @@ Status finish_rollback(Context& context, Services services) {
 Status discard(Context& context, Phase from, const Error& reason) {
   context.env().observer.phase(Phase::rollback, reason.message());
   // Durable only with the outcome: until then, the phase before leads recovery to the same end.
-  if (Status recorded =
-          context.session.record(context.plan.tag.id, from, Phase::rollback,
-                                 rollback_detail(reason, true), Durability::visible);
+  if (Status recorded = context.session.record(context.plan.tag.id, from, Phase::rollback,
+                                               rollback_detail(reason, true), Durability::visible);
       !recorded) {
     return fail(stopped_midway(std::move(recorded).error()));
   }

@@ -1,5 +1,6 @@
-// Staging reads the release once: each file is copied in the kernel, hashed from the staged descriptor by a second thread while write-back
-// is under way, given its final mode, owner and attributes, and synced. If the machine stops anywhere in here, some files with names of this
+// Staging reads the release once: each file is copied in the kernel, hashed from the staged
+// descriptor by a second thread while write-back is under way, given its final mode, owner and
+// attributes, and synced. If the machine stops anywhere in here, some files with names of this
 // transaction are left beside the destinations, which nobody has touched; recover removes them.
 #include <algorithm>
 #include <cerrno>
@@ -51,17 +52,18 @@ Result<bool> stage_by_link(Context& context, PlannedFile& file, const Source& so
   return true;
 }
 
-/// Opens the source and makes the staged file, with room for all of it: a full disk is met before anything is copied.
+/// Opens the source and makes the staged file, with room for all of it: a full disk is met before
+/// anything is copied.
 Result<StagedFile> begin_copy(Context& context, PlannedFile& file, const Source& source) {
   StagedFile staged;
   staged.planned = &file;
   UPDATE_TRY_ASSIGN(staged.source, source.folder->open_file(source.name));
   UPDATE_TRY_ASSIGN(staged.source_before, staged.source->info());
   if (staged.source_before.identity.size != file.new_state->size) {
-    return fail(ErrorCode::not_trusted,
-                source.folder->path() + "/" + source.name + " is " +
-                    std::to_string(staged.source_before.identity.size) + " bytes long, not " +
-                    std::to_string(file.new_state->size));
+    return fail(ErrorCode::not_trusted, source.folder->path() + "/" + source.name + " is " +
+                                            std::to_string(staged.source_before.identity.size) +
+                                            " bytes long, not " +
+                                            std::to_string(file.new_state->size));
   }
   // Nobody but the owner may open it before its bytes are checked; the final mode comes later.
   constexpr std::uint32_t kPrivate = 0600;
@@ -132,7 +134,9 @@ Status check_digest(StagedFile& file, HashQueue& hashes) {
                                           ", not " + expected.hex() + " as promised");
 }
 
-std::string doing(const PlannedFile& file) { return "staging " + file.destination.text(); }
+std::string doing(const PlannedFile& file) {
+  return "staging " + file.destination.text();
+}
 
 template <class T>
 Result<T> named(Result<T> result, const PlannedFile& file) {
@@ -197,7 +201,8 @@ Status copy_all(Context& context, std::vector<StagedFile>& files, HashQueue& has
     UPDATE_TRY(named(copy_bytes(context, file, hashes, done, total), *file.planned));
     done += file.planned->new_state->size;
   }
-  // The first file's bytes have been on their way to the disk since they were copied: its sync waits the least.
+  // The first file's bytes have been on their way to the disk since they were copied: its sync
+  // waits the least.
   for (StagedFile& file : files) UPDATE_TRY(named(complete_copy(file), *file.planned));
   for (StagedFile& file : files) UPDATE_TRY(named(check_digest(file, hashes), *file.planned));
   return {};
@@ -227,14 +232,16 @@ Status stage(Context& context, const std::vector<std::optional<Source>>& sources
   return {};
 }
 
-Status undo_stage(Context& context) { return remove_own_names(context); }
+Status undo_stage(Context& context) {
+  return remove_own_names(context);
+}
 
 Result<bool> is_staged(const Context& context) {
   for (const PlannedFile& file : context.plan.files) {
     if (file.unchanged || !file.new_state) continue;
-    UPDATE_TRY_ASSIGN(const bool staged,
-                      holds_bytes(context.folder_of(file), context.plan.staged_name_of(file),
-                                  *file.new_state));
+    UPDATE_TRY_ASSIGN(
+        const bool staged,
+        holds_bytes(context.folder_of(file), context.plan.staged_name_of(file), *file.new_state));
     if (!staged) return false;
   }
   return true;

@@ -10,8 +10,9 @@
 #include "engine/transaction/plan.hpp"
 #include "engine/transaction/session.hpp"
 
-// The steps of an update, in the order of its life. Each has a file of its own here, with what it does, how it is
-// undone, and how the disk alone shows that it is done. None of them records a phase: transaction.cpp does that between them.
+// The steps of an update, in the order of its life. Each has a file of its own here, with what it
+// does, how it is undone, and how the disk alone shows that it is done. None of them records a
+// phase: transaction.cpp does that between them.
 namespace update::step {
 
 struct Context {
@@ -27,41 +28,46 @@ struct Context {
 struct Source {
   os::Folder* folder = nullptr;
   std::string name;
-  bool may_link = false;  ///< bytes, mode, owner and attributes are the planned ones: a second name will do
+  bool may_link =
+      false;  ///< bytes, mode, owner and attributes are the planned ones: a second name will do
 };
 
 /// SIGINT or SIGTERM has arrived: interrupted or terminated.
 Status check_stop(const Environment& env);
 
-// stage: the new bytes, whole and checked, under names of the transaction's own beside their destinations.
-/// `sources` has one entry a planned file. Fills in the digests of old files that were not known and the identities of the staged
-/// ones, and marks files that turn out equal as unchanged. Contents are durable on return, names are not.
+// stage: the new bytes, whole and checked, under names of the transaction's own beside their
+// destinations.
+/// `sources` has one entry a planned file. Fills in the digests of old files that were not known
+/// and the identities of the staged ones, and marks files that turn out equal as unchanged.
+/// Contents are durable on return, names are not.
 Status stage(Context& context, const std::vector<std::optional<Source>>& sources);
 Status undo_stage(Context& context);
 Result<bool> is_staged(const Context& context);
 
 // backup: a second name for the old bytes, beside each destination.
-/// `failed` if somebody changed a destination since the plan was made. All names, staged and backup, are durable on return.
+/// `failed` if somebody changed a destination since the plan was made. All names, staged and
+/// backup, are durable on return.
 Status backup(Context& context);
 Status undo_backup(Context& context);
 Result<bool> is_backed_up(const Context& context);
 
 // swap: one rename a file.
-/// Goes on where an earlier run stopped. `failed`: a destination was changed by somebody else before the first rename;
-/// needs_operator: after it. Durable on return.
+/// Goes on where an earlier run stopped. `failed`: a destination was changed by somebody else
+/// before the first rename; needs_operator: after it. Durable on return.
 Status swap(Context& context);
 /// One file's part of it, either way; the folder is not synced.
 Status put_in_place(Context& context, const PlannedFile& file);
 Status put_back(Context& context, const PlannedFile& file);
-/// Puts the old bytes back, wherever they are not. needs_operator, with nothing changed, if a destination is foreign or a backup is gone. Durable on return.
+/// Puts the old bytes back, wherever they are not. needs_operator, with nothing changed, if a
+/// destination is foreign or a backup is gone. Durable on return.
 Status undo_swap(Context& context);
 Result<bool> is_swapped(const Context& context);
 
 // restart: the configured command, or the units that were running.
 /// undone: a restart failed.
 Status restart(Context& context, Phase phase);
-/// Starts what the old version was running; needs_operator if it does not start. After a boot that found the old files already, only
-/// the units that did not come up are started.
+/// Starts what the old version was running; needs_operator if it does not start. After a boot that
+/// found the old files already, only the units that did not come up are started.
 Status undo_restart(Context& context, bool came_up_with_boot);
 
 // doctor: the verdict.
@@ -71,18 +77,20 @@ Status doctor(Context& context);
 Result<BaselineResult> baseline(const Environment& env, const Plan& plan);
 
 // commit: the update is the installed version.
-/// Looks once more that the destinations hold the very files that were judged, then records it. Durable on return.
+/// Looks once more that the destinations hold the very files that were judged, then records it.
+/// Durable on return.
 Status commit(Context& context, Phase from, Verdict verdict);
 
 // rollback: from any unfinished phase back to what was.
 enum class Services : std::uint8_t {
-  untouched,          ///< no new code has run: nothing was restarted, nothing need be
-  restarted,          ///< they run the new version and have to be restarted
-  not_up_yet,         ///< recover --boot: files only, the rest waits for a recover after the services
+  untouched,   ///< no new code has run: nothing was restarted, nothing need be
+  restarted,   ///< they run the new version and have to be restarted
+  not_up_yet,  ///< recover --boot: files only, the rest waits for a recover after the services
   came_up_with_boot,  ///< that recover: the boot was the restart
 };
-/// Records the intent, puts the files back, restarts what ran, records the outcome. On success the old version is installed
-/// and running, or waits for the services. unfinished: stopped midway, `recover` goes on; needs_operator.
+/// Records the intent, puts the files back, restarts what ran, records the outcome. On success the
+/// old version is installed and running, or waits for the services. unfinished: stopped midway,
+/// `recover` goes on; needs_operator.
 Status rollback(Context& context, Phase from, const Error& reason, Services services);
 /// The same for an update that changed no destination: only its own names go.
 Status discard(Context& context, Phase from, const Error& reason);

@@ -1,5 +1,6 @@
-// The swap itself: one rename a file, in the plan's order. If the machine stops between two of them, some destinations are new and
-// the others old; each is whole, each old one has its backup and each new one that is missing is still staged, so recovery may go either way.
+// The swap itself: one rename a file, in the plan's order. If the machine stops between two of
+// them, some destinations are new and the others old; each is whole, each old one has its backup
+// and each new one that is missing is still staged, so recovery may go either way.
 #include "engine/base/text.hpp"
 #include "engine/step/metadata.hpp"
 #include "engine/step/step.hpp"
@@ -43,8 +44,7 @@ Result<std::vector<Holds>> look_at_all(Context& context) {
     all.push_back(holds);
   }
   if (stranger == nullptr) return all;
-  return fail(
-      foreign(context, *stranger, any_new ? ErrorCode::needs_operator : ErrorCode::failed));
+  return fail(foreign(context, *stranger, any_new ? ErrorCode::needs_operator : ErrorCode::failed));
 }
 
 /// The privilege that the backup, a copy, was kept without.
@@ -112,7 +112,8 @@ Status undo_swap(Context& context) {
   }
   for (std::size_t index = 0; index < seen.size(); ++index) {
     const PlannedFile& file = context.plan.files[index];
-    // Old already: renaming the backup onto its own inode would do nothing and leave both names (F17).
+    // Old already: renaming the backup onto its own inode would do nothing and leave both names
+    // (F17).
     if (file.unchanged || seen[index].destination == Holds::old_bytes) continue;
     if (Status done = put_back(context, file); !done) {
       return fail(std::move(done).error().with(doing("putting back ", file)));

@@ -63,8 +63,8 @@ Status refuse_unless_regular(os::Folder& folder, const std::string& name, os::Fi
     case os::FileType::folder: return fail(ErrorCode::failed, path + " is a folder");
     case os::FileType::symbolic_link: {
       auto target = folder.read_link(name);
-      return fail(Error(ErrorCode::failed, path + " is a symbolic link to '" +
-                                               (target ? escape(*target) : "?") + "'")
+      return fail(Error(ErrorCode::failed,
+                        path + " is a symbolic link to '" + (target ? escape(*target) : "?") + "'")
                       .hint("name the file itself as the destination"));
     }
     case os::FileType::other: break;
@@ -137,8 +137,8 @@ Result<Holds> observe(os::Folder& folder, const PlannedFile& file) {
   const bool is_new = new_size && file.new_state->sha256 == digest;
   if (is_old && is_new) {
     // The same bytes either way (a repaired mode, --reinstall): mode and owner tell them apart.
-    const bool looks_new = found->mode == file.new_state->mode && found->uid == file.new_state->uid &&
-                           found->gid == file.new_state->gid;
+    const bool looks_new = found->mode == file.new_state->mode &&
+                           found->uid == file.new_state->uid && found->gid == file.new_state->gid;
     return looks_new ? Holds::new_bytes : Holds::old_bytes;
   }
   if (is_old) return Holds::old_bytes;

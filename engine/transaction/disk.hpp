@@ -33,8 +33,8 @@ class TargetFolders {
 std::vector<AbsolutePath> destinations_of(const Plan& plan);
 std::vector<AbsolutePath> destinations_of(const Configuration& config);
 
-/// The regular file `name` without its digest; nullopt if there is none. A link (its target is named), a folder or a
-/// device is `failed`.
+/// The regular file `name` without its digest; nullopt if there is none. A link (its target is
+/// named), a folder or a device is `failed`.
 Result<std::optional<FileState>> look_at(os::Folder& folder, const std::string& name);
 
 /// All of an open file, from its first byte to its last.
@@ -43,8 +43,8 @@ Result<Sha256Digest> hash_named(os::Folder& folder, const std::string& name);
 
 enum class Holds : std::uint8_t { old_bytes, new_bytes, foreign };
 
-/// What became of one destination. Identities are compared first, so that an idle look hashes nothing;
-/// where they differ, the digest decides.
+/// What became of one destination. Identities are compared first, so that an idle look hashes
+/// nothing; where they differ, the digest decides.
 Result<Holds> observe(os::Folder& folder, const PlannedFile& file);
 
 /// Is `name` a file with these bytes? By identity, else by digest; absent or another type is false.
@@ -52,10 +52,12 @@ Result<bool> holds_bytes(os::Folder& folder, const std::string& name, const File
 
 /// One file of a transaction, with all that a decision needs to know of it.
 struct Observation {
-  bool unchanged = false;  ///< left out of the swap: it says nothing about which version the host runs
+  bool unchanged =
+      false;  ///< left out of the swap: it says nothing about which version the host runs
   Holds destination = Holds::foreign;
   bool new_available = false;  ///< in place, or staged with the right bytes (a removal needs none)
-  bool old_available = false;  ///< in place, or in the backup with the right bytes (absence needs none)
+  bool old_available =
+      false;  ///< in place, or in the backup with the right bytes (absence needs none)
 };
 
 /// Reads all and changes nothing. One entry a planned file, in order.

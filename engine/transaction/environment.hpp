@@ -16,11 +16,15 @@ struct Environment {
   Configuration config;
   std::string command_line;  ///< for the audit: who asked for what
   Observer& observer;
+  std::string journal_vfs =
+      {};  ///< how SQLite reaches the journal; empty but in tests (JournalLocation)
 
-  /// Working on another root (--root): no unit is touched, and only commands that the configuration itself names are run.
+  /// Working on another root (--root): no unit is touched, and only commands that the configuration
+  /// itself names are run.
   bool offline() const { return root.folder != "/"; }
   bool has_restart() const {
-    const bool any = !config.restart.command.empty() || (!offline() && !config.restart.units.empty());
+    const bool any =
+        !config.restart.command.empty() || (!offline() && !config.restart.units.empty());
     return any && (!offline() || config.restart.given);
   }
   bool has_doctor() const {

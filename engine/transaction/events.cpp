@@ -17,7 +17,9 @@ Json actor_json(const Environment& env) {
           {"command", env.command_line}};
 }
 
-Json plan_json(const Plan& plan) { return Json::parse(plan_to_text(plan)); }
+Json plan_json(const Plan& plan) {
+  return Json::parse(plan_to_text(plan));
+}
 
 Json error_json(const Error& error) {
   return {{"code", exit_code(error.code())},
@@ -81,9 +83,13 @@ std::string staged_detail(const Plan& plan) {
   return to_text({{"files", files}});
 }
 
-std::string swap_detail(const Plan& plan) { return to_text({{"plan", plan_json(plan)}}); }
+std::string swap_detail(const Plan& plan) {
+  return to_text({{"plan", plan_json(plan)}});
+}
 
-std::string note_detail(std::string_view note) { return to_text({{"note", note}}); }
+std::string note_detail(std::string_view note) {
+  return to_text({{"note", note}});
+}
 
 std::string restarting_detail(const std::string& unit) {
   return to_text({{"note", "restarting"}, {"unit", unit}});
@@ -105,9 +111,8 @@ std::string run_detail(std::string_view note, const std::string& command,
 }
 
 std::string resumed_detail(std::string_view fingerprint, bool new_code_has_run) {
-  return to_text({{"note", "resumed"},
-                  {"fingerprint", fingerprint},
-                  {"new_code_has_run", new_code_has_run}});
+  return to_text(
+      {{"note", "resumed"}, {"fingerprint", fingerprint}, {"new_code_has_run", new_code_has_run}});
 }
 
 std::string waits_detail(const std::string& boot_id) {

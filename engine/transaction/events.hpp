@@ -11,7 +11,8 @@
 #include "engine/transaction/plan.hpp"
 #include "schema/journal.hpp"
 
-// What events say, as JSON objects. The keys that the schema's triggers read are described in schema/README.md.
+// What events say, as JSON objects. The keys that the schema's triggers read are described in
+// schema/README.md.
 namespace update {
 
 enum class Verdict : std::uint8_t { passed, skipped, forced };
@@ -20,7 +21,8 @@ std::string_view name_of(Verdict verdict);
 /// How many bytes of a doctor's or a restart command's output the journal keeps.
 inline constexpr std::size_t kKeptOutputBytes = 64 * 1024;
 
-/// The plan, who asked for it and in which boot. `reconstructed`: made from the intent file after the journal was lost.
+/// The plan, who asked for it and in which boot. `reconstructed`: made from the intent file after
+/// the journal was lost.
 std::string begin_detail(const Plan& plan, const Environment& env, bool reconstructed = false);
 /// Old digests that became known beside the staging.
 std::string staged_detail(const Plan& plan);
@@ -40,7 +42,8 @@ std::string lost_detail(const std::optional<Sha256Digest>& lost, std::optional<s
                         const std::optional<Sha256Digest>& hash);
 /// Why a transaction goes to needs_operator; with the verdict, if there was one already.
 std::string error_detail(const Error& error, std::optional<Verdict> verdict = {});
-/// Why it goes to rollback. `discard`: no destination was changed, so none is looked at when this is finished.
+/// Why it goes to rollback. `discard`: no destination was changed, so none is looked at when this
+/// is finished.
 std::string rollback_detail(const Error& error, bool discard);
 /// A person's decision, who and why.
 std::string forced_detail(std::string_view what, const std::string& reason, const Environment& env,
@@ -50,14 +53,15 @@ std::string commit_detail(Verdict verdict, const Plan& plan);
 
 /// What recovery reads back from a transaction's events.
 struct TransactionStory {
-  std::string plan_text;                 ///< the newest that an event holds
+  std::string plan_text;  ///< the newest that an event holds
   bool reconstructed = false;
-  bool discard = false;                  ///< rolling back without having changed a destination
-  std::optional<std::string> waits_boot; ///< the boot id of the newest `waits` note of the present phase
-  std::vector<std::string> fingerprints; ///< of the resumptions, oldest first
+  bool discard = false;  ///< rolling back without having changed a destination
+  std::optional<std::string>
+      waits_boot;  ///< the boot id of the newest `waits` note of the present phase
+  std::vector<std::string> fingerprints;  ///< of the resumptions, oldest first
   std::int64_t resumptions = 0;
   std::int64_t resumptions_after_new_code = 0;
-  bool new_code_has_run = false;         ///< the intent to restart, or to run the doctor, is recorded
+  bool new_code_has_run = false;  ///< the intent to restart, or to run the doctor, is recorded
 };
 
 /// journal_damaged if there is no plan.

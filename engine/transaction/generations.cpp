@@ -18,7 +18,8 @@ constexpr std::uint32_t kPrivateFile = 0600;
 constexpr std::size_t kFewUpdates = 8;
 constexpr std::size_t kManyUpdates = 512;
 
-/// Makes the folder durable at once: a generation's own name is synced in it later, its folder's name must not be lost.
+/// Makes the folder durable at once: a generation's own name is synced in it later, its folder's
+/// name must not be lost.
 Result<std::unique_ptr<os::Folder>> make_generations(os::Folder& state) {
   const std::string name(kGenerationsName);
   auto made = state.create_folder(name, kPrivateFolder);

@@ -25,9 +25,13 @@ HashQueue::~HashQueue() {
   thread_.join();
 }
 
-HashQueue::Job& HashQueue::add_growing(os::File& file) { return add(file, false); }
+HashQueue::Job& HashQueue::add_growing(os::File& file) {
+  return add(file, false);
+}
 
-HashQueue::Job& HashQueue::add_complete(os::File& file) { return add(file, true); }
+HashQueue::Job& HashQueue::add_complete(os::File& file) {
+  return add(file, true);
+}
 
 HashQueue::Job& HashQueue::add(os::File& file, bool complete) {
   auto job = std::make_unique<Job>(file);

@@ -15,8 +15,9 @@
 
 namespace update {
 
-/// Hashes files beside the thread that writes them. It only ever reads: everything that changes the host is done
-/// by the main thread, in one order. Jobs are done in the order in which they were added.
+/// Hashes files beside the thread that writes them. It only ever reads: everything that changes the
+/// host is done by the main thread, in one order. Jobs are done in the order in which they were
+/// added.
 class HashQueue {
  public:
   /// One file. Its descriptor must stay open until the digest was taken.
@@ -32,7 +33,8 @@ class HashQueue {
     std::optional<Result<Sha256Digest>> digest_;
   };
 
-  /// Without a second thread (for little work, starting one costs more) everything is hashed when its digest is asked for.
+  /// Without a second thread (for little work, starting one costs more) everything is hashed when
+  /// its digest is asked for.
   explicit HashQueue(bool threaded);
   ~HashQueue();
   HashQueue(const HashQueue&) = delete;

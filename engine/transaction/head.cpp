@@ -1,4 +1,5 @@
-// Two slots of 512 bytes, the smallest unit that a disk writes whole. A slot is "<checksum> <seq> <hash> <id> <outcome>\n" and zeros.
+// Two slots of 512 bytes, the smallest unit that a disk writes whole. A slot is "<checksum> <seq>
+// <hash> <id> <outcome>\n" and zeros.
 #include "engine/transaction/head.hpp"
 
 #include <array>

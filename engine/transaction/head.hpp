@@ -19,7 +19,8 @@ struct Head {
   Phase outcome = Phase::committed;
 };
 
-/// Writes the slot that the newest head is not in, without a sync: a torn write leaves the other slot.
+/// Writes the slot that the newest head is not in, without a sync: a torn write leaves the other
+/// slot.
 Status write_head(os::Folder& state, const Head& head);
 
 /// The newest of the valid slots; nullopt if none is (a new state folder, or a damaged file).

@@ -1,5 +1,5 @@
-// "banger-update intent 1 <length> <sha256>\n", then the plan's text. The file is overwritten in place, so what is read
-// may be half of one plan and half of another; length and checksum tell.
+// "banger-update intent 1 <length> <sha256>\n", then the plan's text. The file is overwritten in
+// place, so what is read may be half of one plan and half of another; length and checksum tell.
 #include "engine/transaction/intent.hpp"
 
 #include <charconv>
@@ -24,7 +24,8 @@ std::optional<std::string> payload_of(std::string_view bytes) {
   std::size_t length = 0;
   const auto parsed = std::from_chars(header.data(), header.data() + header.size(), length);
   const std::string_view rest(parsed.ptr, header.data() + header.size());
-  // A shorter plan written over a longer one leaves the tail of the longer behind it: the length says where to stop.
+  // A shorter plan written over a longer one leaves the tail of the longer behind it: the length
+  // says where to stop.
   if (parsed.ec != std::errc() || !rest.starts_with(' ') || length > bytes.size()) {
     return std::nullopt;
   }

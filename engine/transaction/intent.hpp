@@ -9,14 +9,17 @@
 // The plan without SQLite, for the day on which the journal cannot be read.
 namespace update {
 
-/// Overwrites the intent file in place and syncs it; durable on return. The file exists (the state folder is made with it).
+/// Overwrites the intent file in place and syncs it; durable on return. The file exists (the state
+/// folder is made with it).
 Status write_intent(os::Folder& state, const std::string& plan_text);
 
-/// Says that nothing is intended any more. Not synced: after a power cut a full intent beside a final transaction is normal.
+/// Says that nothing is intended any more. Not synced: after a power cut a full intent beside a
+/// final transaction is normal.
 Status clear_intent(os::Folder& state);
 
-/// The plan's text; nullopt if the file is absent, empty, cut off, or its checksum is wrong: an intent that was not
-/// written whole was never relied on, since the first rename comes after its sync.
+/// The plan's text; nullopt if the file is absent, empty, cut off, or its checksum is wrong: an
+/// intent that was not written whole was never relied on, since the first rename comes after its
+/// sync.
 Result<std::optional<std::string>> read_intent(os::Folder& state);
 
 }  // namespace update

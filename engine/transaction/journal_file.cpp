@@ -74,8 +74,8 @@ Result<JournalCondition> inspect_journal(os::Folder& state) {
   return sound ? JournalCondition::sound : JournalCondition::lost;
 }
 
-JournalLocation journal_location(const os::Folder& state) {
-  return {state.path() + "/" + std::string(kJournalName), {}};
+JournalLocation journal_location(const Environment& env, const os::Folder& state) {
+  return {state.path() + "/" + std::string(kJournalName), env.journal_vfs};
 }
 
 Status make_journal(const Environment& env, os::Folder& state, std::int64_t first_seq,
@@ -83,8 +83,10 @@ Status make_journal(const Environment& env, os::Folder& state, std::int64_t firs
   const std::string temporary = helper_temporary_name(kJournalName, env.system.host.random_u32());
   {
     UPDATE_TRY_ASSIGN(const auto file, state.create_file(temporary, kPrivateFile));
-    // If the machine stops here, an empty file with a helper's name is left, which recover collects.
-    UPDATE_TRY(Journal::create({state.path() + "/" + temporary, {}}, first_seq, first));
+    // If the machine stops here, an empty file with a helper's name is left, which recover
+    // collects.
+    UPDATE_TRY(
+        Journal::create({state.path() + "/" + temporary, env.journal_vfs}, first_seq, first));
     UPDATE_TRY(file->sync());
   }
   // The side files first: a -wal that is found beside another database would be taken for its own.
@@ -93,17 +95,17 @@ Status make_journal(const Environment& env, os::Folder& state, std::int64_t firs
   UPDATE_TRY(set_aside(state, kJournalShmName, broken_journal_name(now_us, "-shm")));
   UPDATE_TRY(set_aside(state, kJournalName, broken_journal_name(now_us, "")));
   // If the machine stops here, a journal is missing beside an intent or a head: lost, as before.
-  UPDATE_TRY(state.rename(temporary, std::string(kJournalName)));
-  return state.sync();
+  return state.rename(temporary, std::string(kJournalName));
 }
 
-Result<Journal> read_journal_in(os::Folder& state) {
+Result<Journal> read_journal_in(const Environment& env, os::Folder& state) {
   UPDATE_TRY_ASSIGN(const std::uint64_t wal, size_of(state, kJournalWalName));
-  const JournalLocation location = journal_location(state);
+  const JournalLocation location = journal_location(env, state);
   if (wal == 0) return Journal::open_for_reading(location, Journal::ReadMode::immutable);
   auto shared = Journal::open_for_reading(location, Journal::ReadMode::shared);
   if (shared || shared.error().code() == ErrorCode::journal_damaged) return shared;
-  // No -shm, and none can be made (a full disk, a read-only mount). Without a writer the index of the WAL may be kept in this process's memory.
+  // No -shm, and none can be made (a full disk, a read-only mount). Without a writer the index of
+  // the WAL may be kept in this process's memory.
   if (!lock_is_free(state)) {
     return fail(std::move(shared).error().with("cannot read the journal while an update runs"));
   }
@@ -117,11 +119,11 @@ Result<std::optional<ReadableJournal>> open_journal_for_reading(const Environmen
   if (condition == JournalCondition::none) return std::nullopt;
   if (condition == JournalCondition::lost) {
     return fail(Error(ErrorCode::journal_damaged, "cannot read the journal " +
-                                                      journal_location(**state).path +
+                                                      journal_location(env, **state).path +
                                                       ": it is missing, cut off or damaged")
                     .hint(std::string(kUnreadableHint)));
   }
-  auto journal = read_journal_in(**state);
+  auto journal = read_journal_in(env, **state);
   if (!journal) {
     return fail(std::move(journal)
                     .error()

@@ -22,11 +22,13 @@ enum class JournalCondition : std::uint8_t {
 /// Looks at names, sizes and the first 100 bytes; SQLite is not asked.
 Result<JournalCondition> inspect_journal(os::Folder& state);
 
-JournalLocation journal_location(const os::Folder& state);
+JournalLocation journal_location(const Environment& env, const os::Folder& state);
 
-/// Makes a journal whose first events are `first`, under a temporary name, synced, and gives it its name. What
-/// had the name before, with its side files, is first renamed to journal.db.broken-<time>, never deleted. Durable on return, together with
-/// all other names made in the state folder before.
+/// Makes a journal whose first events are `first`, under a temporary name, synced, and gives it its
+/// name. What had the name before, with its side files, is first renamed to
+/// journal.db.broken-<time>, never deleted. The names become durable with the first event that is
+/// added: SQLite syncs the folder with the first sync of a WAL (unixSync and SQLITE_OPEN_WAL in
+/// os_unix.c). Until then a power cut takes back nothing but an empty beginning.
 Status make_journal(const Environment& env, os::Folder& state, std::int64_t first_seq,
                     const std::vector<NewEvent>& first);
 
@@ -37,10 +39,11 @@ struct ReadableJournal {
   std::optional<Head> head;
 };
 
-/// nullopt: nothing was ever installed here. A journal that cannot be read is an error, never nullopt (F11).
+/// nullopt: nothing was ever installed here. A journal that cannot be read is an error, never
+/// nullopt (F11).
 Result<std::optional<ReadableJournal>> open_journal_for_reading(const Environment& env);
 
 /// The same where the state folder is open already.
-Result<Journal> read_journal_in(os::Folder& state);
+Result<Journal> read_journal_in(const Environment& env, os::Folder& state);
 
 }  // namespace update

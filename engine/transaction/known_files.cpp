@@ -51,8 +51,7 @@ Result<std::optional<Sha256Digest>> known_digest(Journal& journal, const std::st
   UPDATE_TRY_ASSIGN(const auto found, folder.lookup(name));
   if (!found || found->type != os::FileType::regular) return std::nullopt;
   const std::string identity = identity_to_text(found->identity);
-  UPDATE_TRY_ASSIGN(const auto listings,
-                    listings_of(journal, destination, before, kListingsBack));
+  UPDATE_TRY_ASSIGN(const auto listings, listings_of(journal, destination, before, kListingsBack));
   for (const JournalFile& listing : listings) {
     if (auto digest = match(listing, identity)) return digest;
   }

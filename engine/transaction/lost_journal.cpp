@@ -101,10 +101,10 @@ std::vector<NewEvent> reconstructed_events(const Environment& env, const Plan& p
 Status begin_after_lost_journal(const Environment& env, os::Folder& state) {
   UPDATE_TRY_ASSIGN(const std::optional<Head> head, read_head(state));
   UPDATE_TRY_ASSIGN(const std::optional<Sha256Digest> lost, digest_of_lost(state));
-  std::vector<NewEvent> events = {event_now(
-      env, std::nullopt, std::nullopt, std::nullopt,
-      lost_detail(lost, head ? std::optional(head->seq) : std::nullopt,
-                  head ? std::optional(head->hash) : std::nullopt))};
+  std::vector<NewEvent> events = {
+      event_now(env, std::nullopt, std::nullopt, std::nullopt,
+                lost_detail(lost, head ? std::optional(head->seq) : std::nullopt,
+                            head ? std::optional(head->hash) : std::nullopt))};
   UPDATE_TRY_ASSIGN(const std::optional<Plan> intended, pending_intent(env, state, head));
   if (intended) {
     const auto again = reconstructed_events(env, *intended);

@@ -19,14 +19,15 @@ namespace update {
 struct FileState {
   std::optional<Sha256Digest> sha256;  ///< none only for an old file that nobody has hashed yet
   std::uint64_t size = 0;
-  std::uint32_t mode = 0;              ///< 07777
+  std::uint32_t mode = 0;  ///< 07777
   std::uint32_t uid = 0;
   std::uint32_t gid = 0;
   os::Attributes attributes;
   std::optional<os::FileIdentity> identity;  ///< of the inode that holds it, once there is one
 
-  /// Set-id bits or file capabilities: a second name for such an inode would keep the privilege alive
-  /// after an update that takes it away (CVE-2010-2059), so its backup is a copy without them.
+  /// Set-id bits or file capabilities: a second name for such an inode would keep the privilege
+  /// alive after an update that takes it away (CVE-2010-2059), so its backup is a copy without
+  /// them.
   bool privileged() const;
   /// Equal but for bytes and inode: mode, owner, attributes.
   bool same_metadata(const FileState& other) const;
@@ -38,11 +39,11 @@ inline constexpr std::uint32_t kSetIdBits = 06000;
 enum class Change : std::uint8_t { replace, install, remove, unchanged };
 
 struct PlannedFile {
-  std::string name;          ///< in the release
-  AbsolutePath destination;  ///< as configured
+  std::string name;                    ///< in the release
+  AbsolutePath destination;            ///< as configured
   std::optional<FileState> old_state;  ///< none: absent
   std::optional<FileState> new_state;
-  bool unchanged = false;    ///< old and new are equal: left out of the swap
+  bool unchanged = false;  ///< old and new are equal: left out of the swap
 
   Change change() const;
 };
@@ -61,8 +62,9 @@ struct BaselineResult {
   std::string summary;
 };
 
-/// All that a transaction is going to do, resolved before its first byte is staged. Written into the
-/// journal when it begins and again, with the identities of the staged files, at the intent to swap.
+/// All that a transaction is going to do, resolved before its first byte is staged. Written into
+/// the journal when it begins and again, with the identities of the staged files, at the intent to
+/// swap.
 struct Plan {
   TransactionTag tag;
   TransactionKind kind = TransactionKind::apply;
@@ -71,10 +73,10 @@ struct Plan {
   std::optional<TransactionId> target;  ///< of `rollback --to`
   bool restart = true;                  ///< false: --no-restart, or nothing to restart
   bool doctor = true;
-  bool reinstall = false;               ///< equal files are swapped too
+  bool reinstall = false;  ///< equal files are swapped too
   std::string backup_suffix;
-  std::string notes;                    ///< the release's
-  std::optional<std::string> signed_by; ///< the key's id; none: accepted unsigned
+  std::string notes;                     ///< the release's
+  std::optional<std::string> signed_by;  ///< the key's id; none: accepted unsigned
   std::optional<BaselineResult> baseline;
   std::vector<PlannedUnit> units;
   std::vector<PlannedFile> files;
@@ -86,8 +88,9 @@ struct Plan {
 /// One JSON object on one line.
 std::string plan_to_text(const Plan& plan);
 
-/// The inverse, of text that may have been tampered with: a wrong type, a missing key, a name that layout.hpp
-/// would not make is journal_damaged. What it changes must be configured, else `failed`: a journal is no licence to write elsewhere.
+/// The inverse, of text that may have been tampered with: a wrong type, a missing key, a name that
+/// layout.hpp would not make is journal_damaged. What it changes must be configured, else `failed`:
+/// a journal is no licence to write elsewhere.
 Result<Plan> plan_from_text(std::string_view text, const Configuration& config);
 
 /// The same for looking back: destinations that are no longer configured are left out.

@@ -1,5 +1,6 @@
-// The plan as text: the first event of a transaction holds it, and the intent file. What is read back is
-// believed only as far as it could have been written by this program for this configuration.
+// The plan as text: the first event of a transaction holds it, and the intent file. What is read
+// back is believed only as far as it could have been written by this program for this
+// configuration.
 #include <algorithm>
 #include <charconv>
 #include <limits>
@@ -46,8 +47,8 @@ Error damaged(std::string_view what) {
   return Error(ErrorCode::journal_damaged, "the recorded plan has a bad " + std::string(what));
 }
 
-// Access to one object of the plan: the first key that is absent or of another type is remembered, and
-// every read after it yields nothing.
+// Access to one object of the plan: the first key that is absent or of another type is remembered,
+// and every read after it yields nothing.
 class Reader {
  public:
   explicit Reader(const Json& object) : object_(object) {}
@@ -124,10 +125,9 @@ Result<FileState> state_from_json(const Json& json) {
 }
 
 const ConfiguredFile* find_configured(const Configuration& config, const std::string& destination) {
-  const auto found =
-      std::find_if(config.files.begin(), config.files.end(), [&](const ConfiguredFile& file) {
-        return file.destination.text() == destination;
-      });
+  const auto found = std::find_if(
+      config.files.begin(), config.files.end(),
+      [&](const ConfiguredFile& file) { return file.destination.text() == destination; });
   return found == config.files.end() ? nullptr : &*found;
 }
 

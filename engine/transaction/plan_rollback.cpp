@@ -1,5 +1,6 @@
-// A rollback is planned from the journal: what each destination held, with mode, owner and attributes, and where those bytes are now. All of them are
-// read and compared before anything is changed.
+// A rollback is planned from the journal: what each destination held, with mode, owner and
+// attributes, and where those bytes are now. All of them are read and compared before anything is
+// changed.
 #include <algorithm>
 
 #include "engine/base/layout.hpp"
@@ -12,21 +13,21 @@
 namespace update {
 namespace {
 
-/// The recorded state that a destination is to have; `known` is false where no update ever listed it.
+/// The recorded state that a destination is to have; `known` is false where no update ever listed
+/// it.
 struct Wanted {
   bool known = false;
   std::optional<FileState> state;
 };
 
 Result<std::optional<PlannedFile>> recorded_file(const Environment& env, Journal& journal,
-                                                 TransactionId id,
-                                                 const std::string& destination) {
+                                                 TransactionId id, const std::string& destination) {
   UPDATE_TRY_ASSIGN(const std::vector<Event> events, journal.events_of(id));
   UPDATE_TRY_ASSIGN(const TransactionStory story, story_of(events));
   UPDATE_TRY_ASSIGN(const Plan plan, past_plan_from_text(story.plan_text, env.config));
-  const auto found = std::find_if(
-      plan.files.begin(), plan.files.end(),
-      [&](const PlannedFile& file) { return file.destination.text() == destination; });
+  const auto found =
+      std::find_if(plan.files.begin(), plan.files.end(),
+                   [&](const PlannedFile& file) { return file.destination.text() == destination; });
   if (found == plan.files.end()) return std::nullopt;
   return *found;
 }
@@ -45,8 +46,7 @@ Result<Wanted> state_after(const Environment& env, Journal& journal, Transaction
                            const std::string& destination) {
   UPDATE_TRY_ASSIGN(const auto last, journal.last_listing(destination, after));
   if (last) {
-    UPDATE_TRY_ASSIGN(const auto file,
-                      recorded_file(env, journal, last->transaction, destination));
+    UPDATE_TRY_ASSIGN(const auto file, recorded_file(env, journal, last->transaction, destination));
     return from_record(file, *last, false);
   }
   UPDATE_TRY_ASSIGN(const auto first, journal.first_listing(destination, after));
@@ -95,7 +95,8 @@ Result<Goal> goal_of(Journal& journal, const RollbackOptions& options) {
   return Goal{record->id, record->to_version};
 }
 
-/// Looks for the recorded bytes in one place. What is there with other bytes is passed over, never repaired.
+/// Looks for the recorded bytes in one place. What is there with other bytes is passed over, never
+/// repaired.
 Result<bool> try_source(os::Folder& folder, const std::string& name, const FileState& wanted,
                         step::Source& source) {
   UPDATE_TRY_ASSIGN(const auto found, folder.lookup(name));

@@ -175,7 +175,8 @@ Result<PlannedUpdate> plan_apply(const Environment& env, Journal* journal, os::F
     os::Folder& folder = folders.of(configured.destination);
     PlannedFile file{configured.name, configured.destination, {}, {}, false};
     UPDATE_TRY_ASSIGN(file.old_state, look_at_present(journal, folder, file.destination));
-    // Only to say "already installed" must the present bytes be known now; else they are hashed beside the staging.
+    // Only to say "already installed" must the present bytes be known now; else they are hashed
+    // beside the staging.
     if (same_version && file.old_state && !file.old_state->sha256) {
       UPDATE_TRY_ASSIGN(file.old_state->sha256, hash_named(folder, file.destination.name()));
     }
@@ -250,8 +251,8 @@ Status check_need(const Need& need) {
 
 }  // namespace
 
-Status check_space(os::Folder* state, const TargetFolders& folders,
-                   const Plan& plan, const std::vector<std::optional<step::Source>>& sources) {
+Status check_space(os::Folder* state, const TargetFolders& folders, const Plan& plan,
+                   const std::vector<std::optional<step::Source>>& sources) {
   NeedByDevice needs;
   for (std::size_t index = 0; index < plan.files.size(); ++index) {
     const PlannedFile& file = plan.files[index];

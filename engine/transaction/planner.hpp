@@ -10,7 +10,8 @@
 #include "engine/transaction/plan.hpp"
 #include "schema/journal.hpp"
 
-// What an update is going to do, decided before anything is touched: policy, trust, sizes and space are judged here.
+// What an update is going to do, decided before anything is touched: policy, trust, sizes and space
+// are judged here.
 namespace update {
 
 struct ApplyOptions {
@@ -35,23 +36,26 @@ struct PlannedUpdate {
   bool nothing_to_do = false;
 };
 
-/// `journal` and `state` are null where there are none yet (a dry run before the first update). The id of the plan is `tag.id`.
-/// Does not run the doctor. not_trusted (product, expiry, files that the configuration does not have, or the other way round), refused (downgrade,
-/// minimum version), failed (a destination that is no regular file), no_space (path, bytes needed, bytes there).
+/// `journal` and `state` are null where there are none yet (a dry run before the first update). The
+/// id of the plan is `tag.id`. Does not run the doctor. not_trusted (product, expiry, files that
+/// the configuration does not have, or the other way round), refused (downgrade, minimum version),
+/// failed (a destination that is no regular file), no_space (path, bytes needed, bytes there).
 Result<PlannedUpdate> plan_apply(const Environment& env, Journal* journal, os::Folder* state,
                                  const TargetFolders& folders, Release& release,
                                  const ApplyOptions& options, TransactionTag tag);
 
-/// not_found: no such update, or bytes that it needs are not found with their recorded digest. Every byte is checked here.
+/// not_found: no such update, or bytes that it needs are not found with their recorded digest.
+/// Every byte is checked here.
 Result<PlannedUpdate> plan_rollback(const Environment& env, Journal& journal, os::Folder& state,
                                     const TargetFolders& folders, const RollbackOptions& options,
                                     TransactionTag tag);
 
-/// The doctor before the update, into the plan. refused where the configuration requires a healthy host and this one is not.
+/// The doctor before the update, into the plan. refused where the configuration requires a healthy
+/// host and this one is not.
 Status take_baseline(const Environment& env, Plan& plan);
 
 /// Room for every byte that is going to be written, per file system: no_space.
-Status check_space(os::Folder* state, const TargetFolders& folders,
-                   const Plan& plan, const std::vector<std::optional<step::Source>>& sources);
+Status check_space(os::Folder* state, const TargetFolders& folders, const Plan& plan,
+                   const std::vector<std::optional<step::Source>>& sources);
 
 }  // namespace update

@@ -10,7 +10,8 @@
 // What planning an apply and planning a rollback have in common.
 namespace update {
 
-/// The present file at a destination; its digest from the journal where the identity is what the last commit recorded. `journal` may be null.
+/// The present file at a destination; its digest from the journal where the identity is what the
+/// last commit recorded. `journal` may be null.
 Result<std::optional<FileState>> look_at_present(Journal* journal, os::Folder& folder,
                                                  const AbsolutePath& destination);
 

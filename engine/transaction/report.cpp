@@ -115,9 +115,8 @@ Result<std::vector<InstalledFile>> report_installed(const Environment& env, Jour
     if (!place && place.error().code() == ErrorCode::not_trusted) {
       return fail(std::move(place).error());
     }
-    UPDATE_TRY_ASSIGN(const auto found,
-                      place ? place->folder->lookup(place->name)
-                            : Result<std::optional<os::FileInfo>>(std::nullopt));
+    UPDATE_TRY_ASSIGN(const auto found, place ? place->folder->lookup(place->name)
+                                              : Result<std::optional<os::FileInfo>>(std::nullopt));
     if (!found) {
       // What an update has removed is not missing.
       if (listing && !listing->new_sha256) report.state = "ok";
@@ -156,9 +155,8 @@ Result<std::set<Sha256Digest>> available_digests(const Environment& env, os::Fol
     if (!place) continue;
     const std::string name = configured.destination.name();
     for (const std::string& candidate : {name, previous_name(name, env.config.backup_suffix)}) {
-      UPDATE_TRY_ASSIGN(const auto digest,
-                        known_digest(journal, configured.destination.text(), kAfterAll,
-                                     *place->folder, candidate));
+      UPDATE_TRY_ASSIGN(const auto digest, known_digest(journal, configured.destination.text(),
+                                                        kAfterAll, *place->folder, candidate));
       if (digest) available.insert(*digest);
     }
   }

@@ -19,7 +19,8 @@ struct FileReport {
   std::optional<std::string> backup;  ///< where the old bytes are now
 };
 
-/// A finished transaction's states follow from its outcome; those of one that is not, from the disk.
+/// A finished transaction's states follow from its outcome; those of one that is not, from the
+/// disk.
 Result<std::vector<FileReport>> report_files(const Environment& env, os::Folder& state,
                                              Journal& journal, const TransactionRecord& record);
 
@@ -28,11 +29,12 @@ struct InstalledFile {
   std::string name;
   std::string destination;
   std::string state;
-  std::optional<Sha256Digest> expected;  ///< none: the journal does not know (then the state is ok if it is there)
+  std::optional<Sha256Digest>
+      expected;  ///< none: the journal does not know (then the state is ok if it is there)
 };
 
-/// Compares every configured destination with what was installed. `thorough` (the command `verify`) reads all bytes;
-/// otherwise an identity that the last commit recorded is believed.
+/// Compares every configured destination with what was installed. `thorough` (the command `verify`)
+/// reads all bytes; otherwise an identity that the last commit recorded is believed.
 Result<std::vector<InstalledFile>> report_installed(const Environment& env, Journal& journal,
                                                     bool thorough);
 
@@ -43,7 +45,8 @@ Result<std::set<Sha256Digest>> available_digests(const Environment& env, os::Fol
 /// Can the state right after `record` still be gone back to?
 bool can_go_back_to(const TransactionRecord& record, const std::set<Sha256Digest>& available);
 
-/// Of the configured destinations, those that dpkg or rpm owns: "path (package)". For the plan of a dry run (F10).
+/// Of the configured destinations, those that dpkg or rpm owns: "path (package)". For the plan of a
+/// dry run (F10).
 std::vector<std::string> package_owned(const Environment& env);
 
 }  // namespace update

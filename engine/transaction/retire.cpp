@@ -13,11 +13,11 @@ Result<bool> keep_previous(Session& session, const Plan& plan, const PlannedFile
   const std::string backup = plan.backup_name_of(file);
   const std::string previous = previous_name(file.destination.name(), plan.backup_suffix);
   UPDATE_TRY_ASSIGN(const auto waiting, folder.lookup(backup));
-  // Without the backup this file was retired before; what `.previous` holds now is this update's own.
+  // Without the backup this file was retired before; what `.previous` holds now is this update's
+  // own.
   if (!waiting && file.old_state) return false;
-  UPDATE_TRY_ASSIGN(const auto digest,
-                    known_digest(session.journal(), file.destination.text(), plan.tag.id, folder,
-                                 previous));
+  UPDATE_TRY_ASSIGN(const auto digest, known_digest(session.journal(), file.destination.text(),
+                                                    plan.tag.id, folder, previous));
   if (!digest) return false;
   return store_generation(session, folder, previous, *digest);
 }
@@ -47,7 +47,8 @@ Status retire_all(Session& session, const Plan& plan, const TargetFolders& folde
                       keep_previous(session, plan, file, folders.of(file.destination)));
     stored = stored || added;
   }
-  // If the machine stops here, the generations may lack a name, and `.previous` still has those bytes.
+  // If the machine stops here, the generations may lack a name, and `.previous` still has those
+  // bytes.
   if (stored) UPDATE_TRY(sync_generations(session.state()));
   for (const PlannedFile& file : plan.files) {
     os::Folder& folder = folders.of(file.destination);

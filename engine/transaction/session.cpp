@@ -55,7 +55,7 @@ Result<std::optional<Session>> Session::open(const Environment& env, LockedState
 Status Session::open_journal() {
   journal_.reset();
   UPDATE_TRY_ASSIGN(head_, read_head(*state_));
-  UPDATE_TRY_ASSIGN(journal_, Journal::open(journal_location(*state_)));
+  UPDATE_TRY_ASSIGN(journal_, Journal::open(journal_location(*env_, *state_)));
   UPDATE_TRY_ASSIGN(const std::optional<Event> last, journal_->last_event());
   last_seq_ = last ? last->seq : 0;
   last_hash_ = last ? std::optional(last->hash) : std::nullopt;
@@ -82,7 +82,9 @@ Result<TransactionId> Session::next_id() {
   return std::max(next, TransactionId{head_->last_final.value + 1});
 }
 
-void Session::working_on(TransactionId id) { describe_holder(*env_, *lock_, id.value); }
+void Session::working_on(TransactionId id) {
+  describe_holder(*env_, *lock_, id.value);
+}
 
 NewEvent Session::make_event(std::optional<TransactionId> id, std::optional<Phase> from,
                              std::optional<Phase> to, std::string detail) const {
@@ -114,10 +116,10 @@ Status Session::append(const std::vector<NewEvent>& events, Durability durabilit
   return {};
 }
 
-// A reader may see in memory what is not on the disk. So the connection is dropped, and what the file
-// says is made durable by a checkpoint before it is believed. (https://www.sqlite.org/rescode.html, SQLITE_IOERR_FSYNC)
-Status Session::resolve_unknown_commit(const std::vector<NewEvent>& events,
-                                       Durability durability) {
+// A reader may see in memory what is not on the disk. So the connection is dropped, and what the
+// file says is made durable by a checkpoint before it is believed.
+// (https://www.sqlite.org/rescode.html, SQLITE_IOERR_FSYNC)
+Status Session::resolve_unknown_commit(const std::vector<NewEvent>& events, Durability durability) {
   const std::int64_t seq_before = last_seq_;
   const auto reopen = [&]() -> Status {
     UPDATE_TRY(open_journal());

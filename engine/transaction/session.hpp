@@ -20,20 +20,24 @@ struct LockedState {
   std::unique_ptr<os::File> lock;
 };
 
-/// nullopt: there is no state folder, and none was to be made. busy if the lock is not free within `wait_ms`.
+/// nullopt: there is no state folder, and none was to be made. busy if the lock is not free within
+/// `wait_ms`.
 Result<std::optional<LockedState>> lock_state(const Environment& env, bool create,
                                               std::int64_t wait_ms);
 
-/// The right to change things: the state folder with its lock taken, and the journal open for writing.
-/// Everything that is recorded goes through it, so that a full disk and a failed COMMIT are met in one place.
+/// The right to change things: the state folder with its lock taken, and the journal open for
+/// writing. Everything that is recorded goes through it, so that a full disk and a failed COMMIT
+/// are met in one place.
 class Session {
  public:
-  /// nullopt: there is no journal, and none was to be made (`create`). A lost journal is set aside, and a new one begins
-  /// with what intent and disk say (lost_journal.hpp). not_trusted, no_space, failed.
+  /// nullopt: there is no journal, and none was to be made (`create`). A lost journal is set aside,
+  /// and a new one begins with what intent and disk say (lost_journal.hpp). not_trusted, no_space,
+  /// failed.
   static Result<std::optional<Session>> open(const Environment& env, LockedState locked,
                                              bool create);
 
-  /// Replaces a journal that SQLite could not read after all, as open() does with one whose header is bad.
+  /// Replaces a journal that SQLite could not read after all, as open() does with one whose header
+  /// is bad.
   Status replace_journal();
   /// Brings the schema up to date; nothing may be unfinished.
   Status migrate();
@@ -47,8 +51,9 @@ class Session {
   /// Names the transaction in the lock file, for whoever is told "busy".
   void working_on(TransactionId id);
 
-  /// Adds one event. On a full disk the reserve is given up and it is tried once more. commit_unknown: it may be durable or not
-  /// and cannot be found out; no file may be changed any more.
+  /// Adds one event. On a full disk the reserve is given up and it is tried once more.
+  /// commit_unknown: it may be durable or not and cannot be found out; no file may be changed any
+  /// more.
   Status record(TransactionId id, std::optional<Phase> from, Phase to, std::string detail,
                 Durability durability);
   /// Adds a note inside a phase.
@@ -60,7 +65,8 @@ class Session {
   NewEvent make_event(std::optional<TransactionId> id, std::optional<Phase> from,
                       std::optional<Phase> to, std::string detail) const;
 
-  /// Writes head and empties the intent, after an outcome: neither is synced, neither is an error for the update (journal.md).
+  /// Writes head and empties the intent, after an outcome: neither is synced, neither is an error
+  /// for the update (journal.md).
   void anchor(TransactionId last_final, Phase outcome);
   /// A TRUNCATE checkpoint where the WAL has passed 1 MiB. A failure is a warning.
   void checkpoint_if_large();

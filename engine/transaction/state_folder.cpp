@@ -17,7 +17,9 @@ constexpr std::uint32_t kPrivateFile = 0600;
 constexpr std::int64_t kLockPollMs = 50;
 constexpr std::size_t kHolderLimit = 512;
 
-bool absent(const Error& error) { return error.system_errno() == ENOENT; }
+bool absent(const Error& error) {
+  return error.system_errno() == ENOENT;
+}
 
 Result<bool> make_file(os::Folder& state, std::string_view name) {
   auto made = state.create_file(std::string(name), kPrivateFile);
@@ -105,8 +107,7 @@ Result<std::unique_ptr<os::File>> acquire_lock(const Environment& env, os::Folde
   while (true) {
     UPDATE_TRY_ASSIGN(const bool locked, (*opened)->try_lock());
     if (locked) return std::move(*opened);
-    if (env.system.clock.monotonic_ms() >= deadline_ms ||
-        !env.system.clock.wait_ms(kLockPollMs)) {
+    if (env.system.clock.monotonic_ms() >= deadline_ms || !env.system.clock.wait_ms(kLockPollMs)) {
       return fail(Error(ErrorCode::busy, "another update is running: " + holder_text(**opened))
                       .hint("wait for it to end, or look at it with: banger-update status"));
     }

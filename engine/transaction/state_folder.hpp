@@ -13,11 +13,12 @@ namespace update {
 /// Opens it; nullopt if it does not exist. not_trusted if somebody else owns it or may write in it.
 Result<std::optional<std::unique_ptr<os::Folder>>> find_state_folder(const Environment& env);
 
-/// Opens it, making it (0700) and the folders above it (0755) where they are missing. Each folder made is durable in its parent on return.
+/// Opens it, making it (0700) and the folders above it (0755) where they are missing. Each folder
+/// made is durable in its parent on return.
 Result<std::unique_ptr<os::Folder>> make_state_folder(const Environment& env);
 
-/// Makes the files that must exist before the first update needs them: intent, head, reserve. Returns whether any was
-/// made; their names are durable after the next sync of the folder.
+/// Makes the files that must exist before the first update needs them: intent, head, reserve.
+/// Returns whether any was made; their names are durable after the next sync of the folder.
 Result<bool> make_state_files(os::Folder& state);
 
 /// The bytes that `reserve` holds back for a recovery on a full disk.
@@ -26,8 +27,9 @@ inline constexpr std::uint64_t kReserveBytes = 4U << 20;
 /// Gives the reserve back to the file system; false if it was gone already.
 bool release_reserve(os::Folder& state);
 
-/// The lock of journal.md: held as long as the returned file is open, by whatever end of the process
-/// released. busy, naming the holder, if it is not free within `wait_ms`. A child never inherits it.
+/// The lock of journal.md: held as long as the returned file is open, by whatever end of the
+/// process released. busy, naming the holder, if it is not free within `wait_ms`. A child never
+/// inherits it.
 Result<std::unique_ptr<os::File>> acquire_lock(const Environment& env, os::Folder& state,
                                                std::int64_t wait_ms);
 

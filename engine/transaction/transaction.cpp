@@ -10,14 +10,16 @@ Error unfinished(Error error) {
   return std::move(error).hint("run: banger-update recover").as(ErrorCode::unfinished);
 }
 
-/// Nothing but our own extra names exists. They go, and the history says why; the error keeps its own code.
+/// Nothing but our own extra names exists. They go, and the history says why; the error keeps its
+/// own code.
 Status end_unchanged(step::Context& context, Phase from, Error reason) {
   const Status undone = step::discard(context, from, reason);
   if (!undone) context.env().observer.warning(undone.error().message());
   return fail(std::move(reason));
 }
 
-/// (a), the intent to swap. What is not known to be there may yet be: so the names go, and nothing else is touched (journal.md).
+/// (a), the intent to swap. What is not known to be there may yet be: so the names go, and nothing
+/// else is touched (journal.md).
 Status record_intent_to_swap(step::Context& context) {
   // The last look before the point of no return: what is about to be promised is there.
   UPDATE_TRY_ASSIGN(const bool staged, step::is_staged(context));
@@ -27,9 +29,8 @@ Status record_intent_to_swap(step::Context& context) {
   }
   UPDATE_TRY(write_intent(context.session.state(), plan_to_text(context.plan)));
   // If the machine stops here, the journal says `backup`, and the intent was never begun.
-  Status recorded =
-      context.session.record(context.plan.tag.id, Phase::backup, Phase::swap,
-                             swap_detail(context.plan), Durability::durable);
+  Status recorded = context.session.record(context.plan.tag.id, Phase::backup, Phase::swap,
+                                           swap_detail(context.plan), Durability::durable);
   if (recorded || recorded.error().code() != ErrorCode::commit_unknown) return recorded;
   if (Status removed = step::remove_own_names(context); !removed) {
     context.env().observer.warning(removed.error().message());
@@ -72,8 +73,8 @@ Status after_swap(step::Context& context) {
     return finish(context, Phase::swap, Verdict::skipped);
   }
   const Phase next = context.plan.restart ? Phase::restart : Phase::doctor;
-  if (Status entered = context.session.record(context.plan.tag.id, Phase::swap, next, "{}",
-                                              Durability::durable);
+  if (Status entered =
+          context.session.record(context.plan.tag.id, Phase::swap, next, "{}", Durability::durable);
       !entered) {
     return handle_failure(context, Phase::swap, std::move(entered).error());
   }
@@ -166,7 +167,8 @@ Status continue_from_restart(step::Context& context) {
 }
 
 Status continue_from_doctor(step::Context& context) {
-  // Left waiting by recover --boot, an update without a doctor is judged by its restart alone, and the boot was that.
+  // Left waiting by recover --boot, an update without a doctor is judged by its restart alone, and
+  // the boot was that.
   if (!context.plan.doctor) return finish(context, Phase::doctor, Verdict::skipped);
   context.env().observer.phase(Phase::doctor, "asking the doctor");
   if (Status judged = step::doctor(context); !judged) {
@@ -200,18 +202,18 @@ Status finish(step::Context& context, Phase from, Verdict verdict) {
   return {};
 }
 
-Status give_back(step::Context& context, Phase from, const Error& reason,
-                 step::Services services) {
+Status give_back(step::Context& context, Phase from, const Error& reason, step::Services services) {
   const bool new_code_has_run = services != step::Services::untouched;
   if (context.plan.kind == TransactionKind::rollback && new_code_has_run) {
-    // An operator wanted away from that version: back to it only if it was found healthy when it was installed.
+    // An operator wanted away from that version: back to it only if it was found healthy when it
+    // was installed.
     auto left = context.session.journal().newest_committed();
     if (!left) return fail(unfinished(std::move(left).error()));
     if (!*left || (*left)->verdict != std::string(name_of(Verdict::passed))) {
-      return ask_operator(context, from,
-                          Error(ErrorCode::needs_operator,
-                                reason.message() +
-                                    "; and the version before was never found healthy either"));
+      return ask_operator(
+          context, from,
+          Error(ErrorCode::needs_operator,
+                reason.message() + "; and the version before was never found healthy either"));
     }
   }
   UPDATE_TRY(step::rollback(context, from, reason, services));

@@ -6,7 +6,8 @@
 #include "engine/base/result.hpp"
 #include "engine/step/step.hpp"
 
-// Drives one update through its steps and records each phase before its effect. What is returned tells what became of the host:
+// Drives one update through its steps and records each phase before its effect. What is returned
+// tells what became of the host:
 //   success         committed
 //   undone          it failed and was put back
 //   interrupted, terminated   a signal ended it; nothing changed, or put back
@@ -21,7 +22,8 @@ Status run_transaction(step::Context& context,
 
 // Where recovery takes a transaction up again; the phase is the one that the journal holds.
 Status continue_from_swap(step::Context& context);
-/// recover --boot: the swap is finished, and what needs services waits in `doctor` for a recover after them.
+/// recover --boot: the swap is finished, and what needs services waits in `doctor` for a recover
+/// after them.
 Status continue_swap_at_boot(step::Context& context);
 /// recover --boot, where new code had run: the files are new, and the rest waits in the same way.
 Status wait_for_services(step::Context& context, Phase from);
@@ -29,8 +31,7 @@ Status continue_from_restart(step::Context& context);
 Status continue_from_doctor(step::Context& context);
 
 /// Gives the transaction up: the files go back, or a person is needed.
-Status give_back(step::Context& context, Phase from, const Error& reason,
-                 step::Services services);
+Status give_back(step::Context& context, Phase from, const Error& reason, step::Services services);
 /// Records that a person is needed, and says so.
 Status ask_operator(step::Context& context, Phase from, Error error,
                     std::optional<Verdict> verdict = {});

@@ -5,7 +5,8 @@
 namespace update {
 namespace {
 
-// THE table. schema/migrations holds the same pairs as rows, engine/README.md the same as a picture; tests compare all three.
+// THE table. schema/migrations holds the same pairs as rows, engine/README.md the same as a
+// picture; tests compare all three.
 // clang-format off
 constexpr std::array kTransitions = {
     //         from                    to                     cause
@@ -51,9 +52,8 @@ constexpr std::array kTransitions = {
 // clang-format on
 
 constexpr bool has(Phase from, Cause cause) {
-  return std::any_of(kTransitions.begin(), kTransitions.end(), [&](const Transition& row) {
-    return row.from == from && row.cause == cause;
-  });
+  return std::any_of(kTransitions.begin(), kTransitions.end(),
+                     [&](const Transition& row) { return row.from == from && row.cause == cause; });
 }
 
 constexpr bool every_unfinished_phase_can_succeed_fail_and_be_resumed() {
@@ -66,13 +66,13 @@ constexpr bool every_unfinished_phase_can_succeed_fail_and_be_resumed() {
   });
 }
 
-// Recovery carries a backup phase on as a discard, so its resume row is the one to rollback; the same for stage.
+// Recovery carries a backup phase on as a discard, so its resume row is the one to rollback; the
+// same for stage.
 static_assert(every_unfinished_phase_can_succeed_fail_and_be_resumed());
 
 constexpr bool no_final_phase_is_left() {
-  return std::none_of(kTransitions.begin(), kTransitions.end(), [](const Transition& row) {
-    return row.from && is_final(*row.from);
-  });
+  return std::none_of(kTransitions.begin(), kTransitions.end(),
+                      [](const Transition& row) { return row.from && is_final(*row.from); });
 }
 static_assert(no_final_phase_is_left());
 
@@ -91,7 +91,9 @@ static_assert(every_phase_is_reachable());
 
 }  // namespace
 
-std::span<const Transition> transitions() { return kTransitions; }
+std::span<const Transition> transitions() {
+  return kTransitions;
+}
 
 bool is_legal(std::optional<Phase> from, Phase to) {
   return std::any_of(kTransitions.begin(), kTransitions.end(),

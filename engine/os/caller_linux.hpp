@@ -1,0 +1,24 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "engine/base/result.hpp"
+
+// What a command line needs of the operating system beside the engine's seams: its caller's
+// terminal, and the caller's paths.
+namespace update::os {
+
+/// To be called first of all. Files are private unless a mode is asked for (umask 077); descriptors
+/// 0 to 2 that are closed become /dev/null, so that no file of ours gets a number to which others
+/// write.
+void prepare_process();
+
+/// All of `text` to descriptor 1 or 2; false where that fails. SIGPIPE must be ignored.
+bool write_standard(int fd, std::string_view text);
+bool is_terminal(int fd);
+
+/// Where `path` really is, links followed (realpath(3)). It must exist.
+Result<std::string> real_path(const std::string& path);
+
+}  // namespace update::os

@@ -1,0 +1,12 @@
+#pragma once
+
+#include "engine/os/filesystem.hpp"
+
+namespace update::os {
+
+class LinuxFileSystem final : public FileSystem {
+ public:
+  Result<std::unique_ptr<Folder>> open_folder(const std::string& path) override;
+};
+
+}  // namespace update::os

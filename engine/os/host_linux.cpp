@@ -1,0 +1,93 @@
+#include "engine/os/host_linux.hpp"
+
+#include <fcntl.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include <array>
+#include <charconv>
+#include <ctime>
+#include <string_view>
+
+#include "engine/os/call_linux.hpp"
+#include "engine/os/fd.hpp"
+
+namespace update::os {
+
+namespace {
+
+// What a small file of /proc holds, without the closing newline; empty where it cannot be read.
+std::string read_small(const std::string& path) {
+  const UniqueFd fd(retried([&] { return ::open(path.c_str(), O_RDONLY | O_CLOEXEC); }));
+  if (!fd.valid()) return {};
+  std::array<char, 4096> bytes;
+  const ssize_t size = retried([&] { return ::read(fd.get(), bytes.data(), bytes.size()); });
+  if (size <= 0) return {};
+  std::string text(bytes.data(), static_cast<std::size_t>(size));
+  if (text.ends_with('\n')) text.pop_back();
+  return text;
+}
+
+template <class Number>
+std::optional<Number> parse_number(std::string_view text) {
+  Number number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return number;
+}
+
+}  // namespace
+
+std::string LinuxHost::boot_id() {
+  if (boot_id_.empty()) boot_id_ = read_small("/proc/sys/kernel/random/boot_id");
+  if (boot_id_.empty()) boot_id_ = "unknown-" + std::to_string(random_u32());
+  return boot_id_;
+}
+
+std::uint32_t LinuxHost::random_u32() {
+  // getrandom(2) fails only on a kernel without it. Names are created exclusively, so that a value
+  // that can be guessed costs a retry there and no safety.
+  timespec now{};
+  ::clock_gettime(CLOCK_MONOTONIC, &now);
+  auto value = static_cast<std::uint32_t>(now.tv_nsec);
+  retried([&] { return ::getrandom(&value, sizeof value, 0); });
+  return value;
+}
+
+std::uint32_t LinuxHost::uid() {
+  return ::geteuid();
+}
+
+std::uint32_t LinuxHost::gid() {
+  return ::getegid();
+}
+
+std::int64_t LinuxHost::pid() {
+  return ::getpid();
+}
+
+std::optional<std::uint64_t> LinuxHost::process_start(std::int64_t pid) {
+  if (pid <= 0) return std::nullopt;
+  const std::string text = read_small("/proc/" + std::to_string(pid) + "/stat");
+  // Field 2 is the name in parentheses, and a program may call itself "x) R 1 (y" (proc(5)).
+  const std::size_t name_end = text.rfind(") ");
+  if (name_end == std::string::npos) return std::nullopt;
+  std::string_view rest = std::string_view(text).substr(name_end + 2);
+  if (rest.starts_with('Z') || rest.starts_with('X')) return std::nullopt;
+  constexpr int kStateField = 3;
+  constexpr int kStartField = 22;
+  for (int field = kStateField; field < kStartField; ++field) {
+    const std::size_t blank = rest.find(' ');
+    if (blank == std::string_view::npos) return std::nullopt;
+    rest.remove_prefix(blank + 1);
+  }
+  return parse_number<std::uint64_t>(rest.substr(0, rest.find(' ')));
+}
+
+std::optional<std::uint32_t> LinuxHost::login_uid() {
+  const auto uid = parse_number<std::uint32_t>(read_small("/proc/self/loginuid"));
+  if (uid == UINT32_MAX) return std::nullopt;  // nobody logged in: a service, or the boot
+  return uid;
+}
+
+}  // namespace update::os

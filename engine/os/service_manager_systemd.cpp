@@ -1,0 +1,162 @@
+#include "engine/os/service_manager_systemd.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <map>
+#include <optional>
+#include <string_view>
+#include <utility>
+
+#include "engine/base/text.hpp"
+
+namespace update::os {
+
+namespace {
+
+// systemd answers these at once; a systemd that hangs must not hang the update.
+constexpr std::int64_t kAnswerTimeoutMs = 30'000;
+
+constexpr std::string_view kHint =
+    "where systemd does not run, set `[restart] command` in the configuration";
+
+// systemd.unit(5). Without glob characters: `systemctl restart 'a*'` restarts whatever matches.
+Status check_unit_name(const std::string& unit) {
+  constexpr std::string_view kAllowed =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789:-_.\\@";
+  const bool valid = !unit.empty() && unit.size() <= 255 && !unit.starts_with('-') &&
+                     unit.find_first_not_of(kAllowed) == std::string::npos;
+  if (valid) return {};
+  return fail(ErrorCode::usage, "not a name of a systemd unit: " + escape(unit));
+}
+
+std::string one_line(std::string output) {
+  while (output.ends_with('\n')) output.pop_back();
+  std::replace(output.begin(), output.end(), '\n', ' ');
+  return escape(output);
+}
+
+// systemctl says this with exit status 0 for some commands in a chroot, and does nothing.
+bool systemd_is_absent(const ProcessResult& result) {
+  return result.output.find("not been booted with systemd") != std::string::npos ||
+         result.output.find("Running in chroot, ignoring") != std::string::npos;
+}
+
+Error failure(const std::string& doing, const ProcessResult& result) {
+  std::string message = "systemctl ";
+  message.append(result.passed() ? "gave no usable answer" : describe(result));
+  if (!result.output.empty()) message.append(": ").append(one_line(result.output));
+  Error error = Error(ErrorCode::failed, std::move(message)).with(doing);
+  if (systemd_is_absent(result)) return std::move(error).hint(std::string(kHint));
+  return error;
+}
+
+// `KEY=VALUE` lines. A line of anything else is passed over, since standard error comes in between
+// (a broken /etc/ld.so.preload, for instance); a key twice is two units, and thus an error.
+std::optional<std::map<std::string, std::string, std::less<>>> parse_properties(
+    std::string_view text) {
+  constexpr std::string_view kKeys[] = {"LoadState", "ActiveState", "UnitFileState", "MainPID",
+                                        "NRestarts"};
+  std::map<std::string, std::string, std::less<>> properties;
+  while (!text.empty()) {
+    const std::string_view line = text.substr(0, text.find('\n'));
+    text.remove_prefix(std::min(text.size(), line.size() + 1));
+    const std::size_t equals = line.find('=');
+    const std::string_view key = line.substr(0, equals);
+    if (equals == std::string_view::npos || std::ranges::find(kKeys, key) == std::end(kKeys)) {
+      continue;
+    }
+    if (!properties.emplace(key, line.substr(equals + 1)).second) return std::nullopt;
+  }
+  return properties;
+}
+
+// Units that are no services (sockets, timers) have no such property: 0.
+std::optional<std::int64_t> parse_count(std::string_view text) {
+  std::int64_t number = 0;
+  if (text.empty()) return number;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size() || number < 0) return std::nullopt;
+  return number;
+}
+
+// A word that we do not know is no guess: it says nothing of whether the unit runs.
+std::optional<bool> parse_active(std::string_view word) {
+  for (const std::string_view active : {"active", "activating", "reloading", "refreshing"}) {
+    if (word == active) return true;
+  }
+  for (const std::string_view idle : {"inactive", "deactivating", "failed", "maintenance"}) {
+    if (word == idle) return false;
+  }
+  return std::nullopt;
+}
+
+std::optional<UnitState> parse_state(std::string_view text) {
+  const auto properties = parse_properties(text);
+  if (!properties) return std::nullopt;
+  const auto value = [&](std::string_view key) {
+    const auto found = properties->find(key);
+    return found == properties->end() ? std::string_view() : std::string_view(found->second);
+  };
+  const auto active = parse_active(value("ActiveState"));
+  const auto main_pid = parse_count(value("MainPID"));
+  const auto restart_count = parse_count(value("NRestarts"));
+  const std::string_view load = value("LoadState");
+  if (load.empty() || !active || !main_pid || !restart_count) return std::nullopt;
+  // A unit that was masked without a daemon-reload is still "loaded".
+  return UnitState{.found = load != "not-found",
+                   .active = *active,
+                   .masked = load == "masked" || value("UnitFileState").starts_with("masked"),
+                   .main_pid = *main_pid,
+                   .restart_count = *restart_count};
+}
+
+}  // namespace
+
+Result<ProcessResult> SystemdServiceManager::systemctl(std::vector<std::string> arguments,
+                                                       std::int64_t timeout_ms) {
+  Command command;
+  command.argv = std::move(arguments);
+  command.argv.insert(command.argv.begin(), "systemctl");
+  command.environment = {{"PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
+                         {"LANG", "C"}};
+  command.timeout_ms = timeout_ms;
+  auto result = processes_.run(command);
+  if (!result && result.error().system_errno() == ENOENT) {
+    return fail(std::move(result).error().hint(std::string(kHint)));
+  }
+  return result;
+}
+
+Result<UnitState> SystemdServiceManager::state(const std::string& unit) {
+  UPDATE_TRY(check_unit_name(unit));
+  const std::string doing = "asking for the state of " + unit;
+  auto result =
+      systemctl({"show", "-p", "LoadState,ActiveState,UnitFileState,MainPID,NRestarts", "--", unit},
+                kAnswerTimeoutMs);
+  if (!result) return fail(std::move(result).error().with(doing));
+  const auto state = result->passed() ? parse_state(result->output) : std::nullopt;
+  if (!state) return fail(failure(doing, *result));
+  return *state;
+}
+
+Status SystemdServiceManager::restart(const std::string& unit, std::int64_t timeout_ms) {
+  UPDATE_TRY(check_unit_name(unit));
+  const std::string doing = "restarting " + unit;
+  const bool limited = timeout_ms > 0;
+  auto reset = systemctl({"reset-failed", "--", unit},
+                         limited ? std::min(timeout_ms, kAnswerTimeoutMs) : kAnswerTimeoutMs);
+  if (!reset) return fail(std::move(reset).error().with(doing));
+  // It fails for a unit that is not loaded, which needs no reset; what else is wrong, the restart
+  // will say. But no answer is no answer.
+  if (reset->end != ProcessEnd::exited) return fail(failure(doing, *reset));
+
+  const std::int64_t left_ms =
+      limited ? std::max<std::int64_t>(1, timeout_ms - reset->duration_ms) : 0;
+  auto result = systemctl({"restart", "--no-ask-password", "--", unit}, left_ms);
+  if (!result) return fail(std::move(result).error().with(doing));
+  if (!result->passed() || systemd_is_absent(*result)) return fail(failure(doing, *result));
+  return {};
+}
+
+}  // namespace update::os

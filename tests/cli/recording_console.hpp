@@ -1,0 +1,47 @@
+#pragma once
+
+#include <string>
+
+#include "cli/application.hpp"
+#include "cli/console.hpp"
+#include "tests/fake/fake_system.hpp"
+
+namespace update::cli {
+
+/// Keeps what is written.
+class RecordingConsole final : public Console {
+ public:
+  bool out(std::string_view text) override {
+    out_text.append(text);
+    return true;
+  }
+  void err(std::string_view text) override { err_text.append(text); }
+  bool out_is_terminal() const override { return terminal; }
+  bool err_is_terminal() const override { return terminal; }
+
+  std::string out_text;
+  std::string err_text;
+  bool terminal = false;
+};
+
+/// The program on a machine in memory, with `/etc` and nothing in it.
+struct Program {
+  Program() { fake.files.make_folder("/etc"); }
+
+  int run(std::vector<std::string> words) {
+    console.out_text.clear();
+    console.err_text.clear();
+    Invocation invocation{"banger-update", std::move(words), fake.system, console, {}, {}, plain};
+    return cli::run(invocation);
+  }
+
+  FakeSystem fake;
+  RecordingConsole console;
+  bool plain = false;
+};
+
+inline bool contains(std::string_view text, std::string_view part) {
+  return text.find(part) != std::string_view::npos;
+}
+
+}  // namespace update::cli

@@ -1,0 +1,358 @@
+#include "engine/transaction/transaction.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "tests/fixture/world.hpp"
+
+namespace update {
+namespace {
+
+std::size_t index_of(const std::vector<std::string>& lines, const std::string& part,
+                     std::size_t from = 0) {
+  for (std::size_t index = from; index < lines.size(); ++index) {
+    if (lines[index].find(part) != std::string::npos) return index;
+  }
+  return lines.size();
+}
+
+TEST(Apply, InstallsWhatWasNotThereBefore) {
+  World world;
+  const UpdateReport report = world.apply("1.0.0");
+  ASSERT_TRUE(report.status) << report.status.error().message();
+  EXPECT_EQ(world.version(), "1.0.0");
+  EXPECT_EQ(world.newest()->phase, Phase::committed);
+  EXPECT_EQ(world.newest()->verdict, "passed");
+  EXPECT_TRUE(world.leftovers().empty());
+  EXPECT_FALSE(world.fake.files.exists(world.destination("alpha.previous")));
+}
+
+TEST(Apply, KeepsTheOldFilesAsPrevious) {
+  World world;
+  world.preinstall("1.0.0");
+  ASSERT_TRUE(world.apply("1.1.0").status);
+  EXPECT_EQ(world.version(), "1.1.0");
+  EXPECT_EQ(world.fake.files.read(world.destination("alpha.previous")), "alpha 1.0.0");
+  EXPECT_TRUE(world.leftovers().empty());
+}
+
+TEST(Apply, PutsTheOldFilesBackWhenTheDoctorSaysNo) {
+  World world;
+  world.preinstall("1.0.0");
+  const auto inode = world.fake.files.info(world.destination("alpha"))->identity;
+  ASSERT_TRUE(world.apply("1.1.0").status);
+  world.doctor_passes(false);
+  const UpdateReport report = world.apply("1.2.0");
+  ASSERT_FALSE(report.status);
+  EXPECT_EQ(report.status.error().code(), ErrorCode::undone);
+  EXPECT_EQ(world.version(), "1.1.0");
+  EXPECT_EQ(world.newest()->phase, Phase::rolled_back);
+  EXPECT_TRUE(world.leftovers().empty());
+  // `.previous` is what it was: the very inode.
+  EXPECT_TRUE(
+      world.fake.files.info(world.destination("alpha.previous"))->identity.same_inode(inode));
+}
+
+TEST(Apply, RestartsTheOldVersionAfterTheNewOneFailedToStart) {
+  World world;
+  world.preinstall("1.0.0");
+  int restarts = 0;
+  world.fake.processes.on("/usr/bin/restart", [&](const os::Command&) -> Result<os::ProcessResult> {
+    os::ProcessResult result;
+    result.status = ++restarts == 1 ? 1 : 0;
+    return result;
+  });
+  const UpdateReport report = world.apply("1.1.0");
+  ASSERT_FALSE(report.status);
+  EXPECT_EQ(report.status.error().code(), ErrorCode::undone);
+  EXPECT_EQ(restarts, 2);
+  EXPECT_EQ(world.version(), "1.0.0");
+}
+
+TEST(Apply, NeedsAPersonWhenTheOldVersionDoesNotStartEither) {
+  World world;
+  world.preinstall("1.0.0");
+  world.restart_passes(false);
+  const UpdateReport report = world.apply("1.1.0");
+  ASSERT_FALSE(report.status);
+  EXPECT_EQ(report.status.error().code(), ErrorCode::needs_operator);
+  EXPECT_EQ(world.version(), "1.0.0");
+  EXPECT_EQ(world.newest()->phase, Phase::needs_operator);
+  const UpdateReport next = world.apply("1.2.0");
+  ASSERT_FALSE(next.status);
+  // All files are old again, so a look settles it, and the next update begins.
+  EXPECT_EQ(world.transaction(1)->phase, Phase::rolled_back);
+}
+
+TEST(Apply, SyncsBeforeItPromisesAndBeforeItRenames) {
+  World world;
+  world.preinstall("1.0.0");
+  ASSERT_TRUE(world.apply("1.1.0").status);
+  world.kill();
+  ASSERT_TRUE(world.apply("1.2.0").status);
+  const auto lines = world.fake.files.lines();
+  const std::size_t rename = index_of(lines, "rename /usr/local/bin/.alpha.2-");
+  ASSERT_LT(rename, lines.size());
+  const std::size_t staged = index_of(lines, "sync file /usr/local/bin/.gamma.2-");
+  const std::size_t link = index_of(lines, "link /usr/local/bin/gamma");
+  const std::size_t folder = index_of(lines, "sync folder /usr/local/bin", link);
+  const std::size_t intent = index_of(lines, "sync file /var/lib/demo/update/intent");
+  const std::size_t promise =
+      index_of(lines, "sync file /var/lib/demo/update/journal.db-wal", intent);
+  EXPECT_LT(staged, link);
+  EXPECT_LT(link, folder);
+  EXPECT_LT(folder, intent);
+  EXPECT_LT(intent, promise);
+  EXPECT_LT(promise, rename);
+  const std::size_t last = index_of(lines, "rename /usr/local/bin/.gamma.2-");
+  const std::size_t names = index_of(lines, "sync folder /usr/local/bin", last);
+  const std::size_t started =
+      index_of(lines, "sync file /var/lib/demo/update/journal.db-wal", last);
+  EXPECT_LT(names, started);
+}
+
+std::size_t syncs(World& world) {
+  return world.fake.files.count(FakeCall::Verb::sync_file) +
+         world.fake.files.count(FakeCall::Verb::sync_folder);
+}
+
+// transaction.md, "Cost": files + 2 x folders + 5, one more where a generation is stored.
+TEST(Apply, CostsTenSyncs) {
+  World world;
+  world.preinstall("1.0.0");
+  ASSERT_TRUE(world.apply("1.1.0").status);
+  world.kill();
+  ASSERT_TRUE(world.apply("1.2.0").status);  // makes the folder of generations: 10 + 1 + 1
+  EXPECT_EQ(syncs(world), 12U);
+  world.kill();
+  ASSERT_TRUE(world.apply("1.3.0").status);
+  EXPECT_EQ(syncs(world), 11U);
+  world.kill();
+  world.fake.files.remove(world.destination("alpha.previous"));
+  world.fake.files.remove(world.destination("beta.previous"));
+  world.fake.files.remove(world.destination("gamma.previous"));
+  ASSERT_TRUE(world.apply("1.4.0").status);
+  EXPECT_EQ(syncs(world), 10U);
+}
+
+TEST(Apply, AFirstRunCostsTwoMoreAndOneForEachFolderItMakes) {
+  World world;
+  world.preinstall("1.0.0");
+  ASSERT_TRUE(world.apply("1.1.0").status);
+  // /var/lib is there; demo and update are made.
+  EXPECT_EQ(syncs(world), 10U + 2U + 2U);
+}
+
+TEST(Apply, SaysAlreadyInstalledAndChangesNothing) {
+  World world;
+  ASSERT_TRUE(world.apply("1.0.0").status);
+  const auto before = world.fake.files.snapshot(World::kFolder);
+  const UpdateReport report = world.apply("1.0.0");
+  ASSERT_TRUE(report.status);
+  EXPECT_FALSE(report.transaction);
+  EXPECT_EQ(world.fake.files.snapshot(World::kFolder), before);
+}
+
+TEST(Apply, RepairsTheSameVersionWithOtherBytes) {
+  World world;
+  ASSERT_TRUE(world.apply("1.0.0").status);
+  world.fake.files.put_file(world.destination("beta"), "tampered", 0755);
+  const UpdateReport report = world.apply("1.0.0");
+  ASSERT_TRUE(report.status) << report.status.error().message();
+  ASSERT_TRUE(report.transaction);
+  EXPECT_EQ(world.version(), "1.0.0");
+}
+
+TEST(Apply, RefusesADowngradeUnlessAsked) {
+  World world;
+  ASSERT_TRUE(world.apply("1.1.0").status);
+  const UpdateReport refused = world.apply("1.0.0");
+  ASSERT_FALSE(refused.status);
+  EXPECT_EQ(refused.status.error().code(), ErrorCode::refused);
+  EXPECT_FALSE(refused.transaction);
+  ApplyOptions allowed;
+  allowed.allow_downgrade = true;
+  EXPECT_TRUE(world.apply("1.0.0", allowed).status);
+  EXPECT_EQ(world.version(), "1.0.0");
+}
+
+TEST(Apply, ADigestThatIsNotAsPromisedChangesNothing) {
+  World world;
+  world.preinstall("1.0.0");
+  world.make_release("1.1.0", {{"beta", "beta 6.6.6"}});
+  const UpdateReport report = world.apply("1.1.0");
+  ASSERT_FALSE(report.status);
+  EXPECT_EQ(report.status.error().code(), ErrorCode::not_trusted);
+  EXPECT_EQ(world.version(), "1.0.0");
+  EXPECT_EQ(world.newest()->phase, Phase::rolled_back);
+  EXPECT_TRUE(world.leftovers().empty());
+}
+
+TEST(Apply, LeavesEqualFilesOutOfTheSwap) {
+  World world;
+  ASSERT_TRUE(world.apply("1.0.0").status);
+  const auto inode = world.fake.files.info(world.destination("beta"))->identity;
+  const std::string folder = world.make_release("1.1.0");
+  Manifest manifest = *parse_manifest(*world.fake.files.read(folder + "/release.json"));
+  manifest.files[1].sha256 = sha256_of("beta 1.0.0");
+  world.fake.files.put_file(folder + "/beta", "beta 1.0.0", 0755);
+  world.fake.files.put_file(folder + "/release.json", format_manifest(manifest));
+  ASSERT_TRUE(world.apply("1.1.0").status);
+  EXPECT_TRUE(world.fake.files.info(world.destination("beta"))->identity.same_inode(inode));
+  EXPECT_EQ(world.fake.files.read(world.destination("alpha")), "alpha 1.1.0");
+  EXPECT_FALSE(world.fake.files.exists(world.destination("beta.previous")));
+}
+
+TEST(Apply, CarriesModeOwnerAndAttributes) {
+  World world;
+  world.preinstall("1.0.0");
+  world.fake.files.put_file(world.destination("alpha"), "alpha 1.0.0", 0750, 7, 8);
+  world.fake.files.set_attribute(world.destination("alpha"), "user.note", "kept");
+  world.fake.files.set_attribute(world.destination("alpha"), "security.capability", "caps");
+  ASSERT_TRUE(world.apply("1.1.0").status);
+  const auto info = world.fake.files.info(world.destination("alpha"));
+  EXPECT_EQ(info->mode, 0750U);
+  EXPECT_EQ(info->uid, 7U);
+  EXPECT_EQ(info->gid, 8U);
+  auto place = world.fake.files.place(world.destination("alpha"));
+  auto file = place->folder->open_file("alpha");
+  EXPECT_EQ((*(*file)->attributes())["user.note"], "kept");
+  EXPECT_EQ((*(*file)->attributes())["security.capability"], "caps");
+  // The backup of a privileged file is a copy without the privilege (CVE-2010-2059).
+  auto previous = place->folder->open_file("alpha.previous");
+  EXPECT_FALSE((*(*previous)->attributes()).contains("security.capability"));
+}
+
+TEST(Apply, RollbackGivesSetIdBitsBack) {
+  World world;
+  world.preinstall("1.0.0");
+  world.fake.files.put_file(world.destination("alpha"), "alpha 1.0.0", 04755);
+  world.doctor_passes(false);
+  const UpdateReport report = world.apply("1.1.0");
+  ASSERT_FALSE(report.status);
+  EXPECT_EQ(report.status.error().code(), ErrorCode::undone);
+  EXPECT_EQ(world.version(), "1.0.0");
+  EXPECT_EQ(world.fake.files.info(world.destination("alpha"))->mode, 04755U);
+}
+
+TEST(Apply, IsUndoneBySigintAndSaysSo) {
+  World world;
+  world.preinstall("1.0.0");
+  world.fake.processes.on("/usr/bin/restart", [&](const os::Command&) -> Result<os::ProcessResult> {
+    world.fake.stop.send(os::StopRequest::Signal::interrupt);
+    return os::ProcessResult{};
+  });
+  world.fake.processes.on("/usr/bin/doctor", [&](const os::Command&) -> Result<os::ProcessResult> {
+    os::ProcessResult result;
+    if (world.fake.stop.pending() != os::StopRequest::Signal::none) {
+      result.end = os::ProcessEnd::stopped;
+    }
+    return result;
+  });
+  const UpdateReport report = world.apply("1.1.0");
+  ASSERT_FALSE(report.status);
+  EXPECT_EQ(report.status.error().code(), ErrorCode::interrupted);
+  EXPECT_EQ(world.version(), "1.0.0");
+  EXPECT_EQ(world.newest()->phase, Phase::rolled_back);
+}
+
+TEST(Apply, AStrangerBeforeTheFirstRenameMeansNothingIsChanged) {
+  World world;
+  world.preinstall("1.0.0");
+  world.fake.processes.on("/usr/bin/doctor", [&](const os::Command&) -> Result<os::ProcessResult> {
+    // The baseline runs after the plan was made and before anything is staged.
+    world.fake.files.put_file(world.destination("beta"), "somebody's own", 0755);
+    return os::ProcessResult{};
+  });
+  const UpdateReport report = world.apply("1.1.0");
+  ASSERT_FALSE(report.status);
+  EXPECT_EQ(report.status.error().code(), ErrorCode::failed);
+  EXPECT_EQ(world.fake.files.read(world.destination("alpha")), "alpha 1.0.0");
+  EXPECT_EQ(world.fake.files.read(world.destination("beta")), "somebody's own");
+  EXPECT_TRUE(world.leftovers().empty());
+}
+
+TEST(Apply, AStrangerAfterTheSwapNeedsAPerson) {
+  World world;
+  world.preinstall("1.0.0");
+  world.fake.processes.on("/usr/bin/restart", [&](const os::Command&) -> Result<os::ProcessResult> {
+    world.fake.files.put_file(world.destination("beta"), "stranger", 0755);
+    os::ProcessResult failed;
+    failed.status = 1;
+    return failed;
+  });
+  const UpdateReport report = world.apply("1.1.0");
+  ASSERT_FALSE(report.status);
+  EXPECT_EQ(report.status.error().code(), ErrorCode::needs_operator);
+  EXPECT_EQ(world.fake.files.read(world.destination("beta")), "stranger");
+  EXPECT_EQ(world.fake.files.read(world.destination("alpha")), "alpha 1.1.0");
+}
+
+TEST(Rollback, GoesBackAndASecondOneReturns) {
+  World world;
+  ASSERT_TRUE(world.apply("1.0.0").status);
+  ASSERT_TRUE(world.apply("1.1.0").status);
+  ASSERT_TRUE(world.roll_back().status);
+  EXPECT_EQ(world.version(), "1.0.0");
+  EXPECT_EQ(world.newest()->kind, "rollback");
+  ASSERT_TRUE(world.roll_back().status);
+  EXPECT_EQ(world.version(), "1.1.0");
+  EXPECT_TRUE(world.leftovers().empty());
+}
+
+TEST(Rollback, ReachesAnyKeptStateAndWhatTheFirstUpdateFound) {
+  World world;
+  world.preinstall("0.9.0");
+  ASSERT_TRUE(world.apply("1.0.0").status);
+  ASSERT_TRUE(world.apply("1.1.0").status);
+  ASSERT_TRUE(world.apply("1.2.0").status);
+  RollbackOptions to;
+  to.target = TransactionId{1};
+  ASSERT_TRUE(world.roll_back(to).status);
+  EXPECT_EQ(world.version(), "1.0.0");
+  to.target = TransactionId{0};
+  const UpdateReport first = world.roll_back(to);
+  ASSERT_TRUE(first.status) << first.status.error().message();
+  EXPECT_EQ(world.version(), "0.9.0");
+}
+
+TEST(Rollback, OfAFirstInstallRemovesWhatItInstalled) {
+  World world;
+  ASSERT_TRUE(world.apply("1.0.0").status);
+  RollbackOptions to;
+  to.target = TransactionId{0};
+  ASSERT_TRUE(world.roll_back(to).status);
+  EXPECT_EQ(world.version(), "none");
+  ASSERT_TRUE(world.roll_back().status);
+  EXPECT_EQ(world.version(), "1.0.0");
+}
+
+TEST(Rollback, RefusesBytesThatAreNotTheRecordedOnes) {
+  World world;
+  ASSERT_TRUE(world.apply("1.0.0").status);
+  ASSERT_TRUE(world.apply("1.1.0").status);
+  world.fake.files.put_file(world.destination("beta.previous"), "beta 1.0.x", 0755);
+  const UpdateReport report = world.roll_back();
+  ASSERT_FALSE(report.status);
+  EXPECT_EQ(report.status.error().code(), ErrorCode::not_found);
+  EXPECT_EQ(world.version(), "1.1.0");
+}
+
+TEST(Retention, KeepsThreeOldVersionsAndNoMore) {
+  World world;
+  for (const char* version : {"1.0.0", "1.1.0", "1.2.0", "1.3.0", "1.4.0", "1.5.0", "1.6.0"}) {
+    ASSERT_TRUE(world.apply(version).status);
+  }
+  RollbackOptions to;
+  to.target = TransactionId{3};
+  const UpdateReport gone = world.roll_back(to);
+  ASSERT_FALSE(gone.status);
+  EXPECT_EQ(gone.status.error().code(), ErrorCode::not_found);
+  to.target = TransactionId{4};
+  ASSERT_TRUE(world.roll_back(to).status);
+  EXPECT_EQ(world.version(), "1.3.0");
+}
+
+}  // namespace
+}  // namespace update

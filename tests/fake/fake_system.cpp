@@ -1,0 +1,114 @@
+#include "tests/fake/fake_system.hpp"
+
+#include <cerrno>
+#include <cstdio>
+#include <utility>
+
+namespace update {
+
+FakeProcessRunner::Script FakeProcessRunner::exits(int status, std::string output) {
+  return [status, output = std::move(output)](const os::Command&) -> Result<os::ProcessResult> {
+    os::ProcessResult result;
+    result.status = status;
+    result.output = output;
+    result.output_bytes = output.size();
+    return result;
+  };
+}
+
+Result<os::ProcessResult> FakeProcessRunner::run(const os::Command& command) {
+  commands_.push_back(command);
+  const std::string program = command.argv.empty() ? std::string() : command.argv.front();
+  const auto script = scripts_.find(program);
+  if (script != scripts_.end()) return script->second(command);
+  if (any_) return any_(command);
+  return fail(Error::from_errno(ENOENT, program));
+}
+
+std::vector<std::string> FakeProcessRunner::lines() const {
+  std::vector<std::string> lines;
+  for (const os::Command& command : commands_) {
+    std::string& line = lines.emplace_back();
+    for (const std::string& argument : command.argv) {
+      if (!line.empty()) line.push_back(' ');
+      line.append(argument);
+    }
+  }
+  return lines;
+}
+
+os::UnitState& FakeServiceManager::add(const std::string& unit) {
+  os::UnitState& state = units_[unit];
+  state.found = true;
+  state.active = true;
+  state.main_pid = next_pid_++;
+  return state;
+}
+
+void FakeServiceManager::fail_state(const std::string& unit, Error error) {
+  state_errors_.insert_or_assign(unit, std::move(error));
+}
+
+void FakeServiceManager::fail_restart(const std::string& unit, Error error) {
+  restart_errors_.insert_or_assign(unit, std::move(error));
+}
+
+Result<os::UnitState> FakeServiceManager::state(const std::string& unit) {
+  const auto error = state_errors_.find(unit);
+  if (error != state_errors_.end()) return fail(error->second);
+  const auto found = units_.find(unit);
+  return found == units_.end() ? os::UnitState{} : found->second;
+}
+
+Status FakeServiceManager::restart(const std::string& unit, std::int64_t) {
+  restarts_.push_back(unit);
+  const auto error = restart_errors_.find(unit);
+  if (error != restart_errors_.end()) return fail(error->second);
+  if (hook_) UPDATE_TRY(hook_(unit));
+  const auto found = units_.find(unit);
+  if (found == units_.end() || !found->second.found) {
+    return fail(ErrorCode::failed, "Unit " + unit + " not found.");
+  }
+  if (found->second.masked) return fail(ErrorCode::failed, "Unit " + unit + " is masked.");
+  found->second.active = true;
+  found->second.main_pid = next_pid_++;
+  return {};
+}
+
+void FakeClock::advance_ms(std::int64_t duration_ms) {
+  monotonic_ms_ += duration_ms;
+  wall_us_ += duration_ms * 1000;
+}
+
+bool FakeClock::wait_ms(std::int64_t duration_ms) {
+  waits_ms_.push_back(duration_ms);
+  if (hook_) hook_(duration_ms);
+  if (stop_.pending() != os::StopRequest::Signal::none) return false;
+  advance_ms(duration_ms);
+  return true;
+}
+
+void FakeHost::reboot() {
+  ++boots_;
+  char id[64];
+  std::snprintf(id, sizeof id, "00000000-0000-4000-8000-%012llu",
+                static_cast<unsigned long long>(boots_));
+  boot_id_ = id;
+  starts_.clear();
+  ++pid_;
+  starts_[pid_] = 5000;
+}
+
+std::optional<std::uint64_t> FakeHost::process_start(std::int64_t pid) {
+  const auto found = starts_.find(pid);
+  if (found == starts_.end()) return std::nullopt;
+  return found->second;
+}
+
+void FakeSystem::reboot(const LossPattern& pattern) {
+  files.lose(pattern);
+  host.reboot();
+  stop = FakeStop();
+}
+
+}  // namespace update

@@ -1,0 +1,157 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/os/system.hpp"
+#include "tests/fake/fake_filesystem.hpp"
+
+namespace update {
+
+/// Programs are functions of the test, by argv[0]; any other could not be started (ENOENT).
+class FakeProcessRunner final : public os::ProcessRunner {
+ public:
+  using Script = std::function<Result<os::ProcessResult>(const os::Command&)>;
+
+  void on(const std::string& program, Script script) { scripts_[program] = std::move(script); }
+  /// For programs that have no script of their own.
+  void on_any(Script script) { any_ = std::move(script); }
+  /// A script that always ends so.
+  static Script exits(int status, std::string output = {});
+
+  Result<os::ProcessResult> run(const os::Command& command) override;
+
+  const std::vector<os::Command>& commands() const { return commands_; }
+  /// argv of each, joined with blanks.
+  std::vector<std::string> lines() const;
+
+ private:
+  std::map<std::string, Script> scripts_;
+  Script any_;
+  std::vector<os::Command> commands_;
+};
+
+/// Units with states. A restart makes a unit active with a new main process.
+class FakeServiceManager final : public os::ServiceManager {
+ public:
+  /// A unit that is active, with a main process of its own.
+  os::UnitState& add(const std::string& unit);
+  /// The state to look at or change; the unit is made (not found, inactive) where there is none.
+  os::UnitState& unit(const std::string& name) { return units_[name]; }
+  void fail_state(const std::string& unit, Error error);
+  void fail_restart(const std::string& unit, Error error);
+  void heal() { state_errors_.clear(), restart_errors_.clear(); }
+  /// Runs at each restart, before the unit gets its new process: it may change states, fail, or
+  /// throw PowerCut.
+  void on_restart(std::function<Status(const std::string& unit)> hook) { hook_ = std::move(hook); }
+
+  Result<os::UnitState> state(const std::string& unit) override;
+  Status restart(const std::string& unit, std::int64_t timeout_ms) override;
+
+  /// Every unit that a restart was asked for, in order, failed ones too.
+  const std::vector<std::string>& restarts() const { return restarts_; }
+
+ private:
+  std::map<std::string, os::UnitState> units_;
+  std::map<std::string, Error> state_errors_;
+  std::map<std::string, Error> restart_errors_;
+  std::function<Status(const std::string&)> hook_;
+  std::vector<std::string> restarts_;
+  std::int64_t next_pid_ = 1000;
+};
+
+class FakeStop final : public os::StopRequest {
+ public:
+  /// A signal arrives.
+  void send(Signal signal) { pending_ = signal; }
+  bool held() const { return held_; }
+
+  Signal pending() override { return held_ ? Signal::none : pending_; }
+  void hold() override { held_ = true; }
+
+ private:
+  Signal pending_ = Signal::none;
+  bool held_ = false;
+};
+
+/// Stands still but for wait_ms() and advance_ms().
+class FakeClock final : public os::Clock {
+ public:
+  explicit FakeClock(os::StopRequest& stop) : stop_(stop) {}
+
+  void advance_ms(std::int64_t duration_ms);
+  /// Somebody sets the wall clock; no duration may change by it (F16).
+  void step_wall_us(std::int64_t by_us) { wall_us_ += by_us; }
+  /// Runs at the beginning of each wait: a signal may arrive, a unit may end.
+  void on_wait(std::function<void(std::int64_t duration_ms)> hook) { hook_ = std::move(hook); }
+  const std::vector<std::int64_t>& waits_ms() const { return waits_ms_; }
+
+  std::int64_t wall_us() override { return wall_us_; }
+  std::int64_t monotonic_ms() override { return monotonic_ms_; }
+  bool wait_ms(std::int64_t duration_ms) override;
+
+ private:
+  os::StopRequest& stop_;
+  std::function<void(std::int64_t)> hook_;
+  std::vector<std::int64_t> waits_ms_;
+  std::int64_t wall_us_ = 1'700'000'000'000'000;
+  std::int64_t monotonic_ms_ = 60'000;
+};
+
+class FakeHost final : public os::Host {
+ public:
+  /// Another boot id, no process of before, another pid for this one.
+  void reboot();
+  void set_boot_id(std::string id) { boot_id_ = std::move(id); }
+  void set_user(std::uint32_t uid, std::uint32_t gid) { uid_ = uid, gid_ = gid; }
+  void set_login_uid(std::optional<std::uint32_t> uid) { login_uid_ = uid; }
+  void set_pid(std::int64_t pid) { pid_ = pid; }
+  /// The next number; those after it count on.
+  void set_random(std::uint32_t next) { next_random_ = next; }
+  void add_process(std::int64_t pid, std::uint64_t start) { starts_[pid] = start; }
+  void end_process(std::int64_t pid) { starts_.erase(pid); }
+
+  std::string boot_id() override { return boot_id_; }
+  std::uint32_t random_u32() override { return next_random_++; }
+  std::uint32_t uid() override { return uid_; }
+  std::uint32_t gid() override { return gid_; }
+  std::int64_t pid() override { return pid_; }
+  std::optional<std::uint64_t> process_start(std::int64_t pid) override;
+  std::optional<std::uint32_t> login_uid() override { return login_uid_; }
+
+ private:
+  std::string boot_id_ = "00000000-0000-4000-8000-000000000001";
+  std::uint64_t boots_ = 1;
+  std::uint32_t next_random_ = 1;
+  std::uint32_t uid_ = 0;
+  std::uint32_t gid_ = 0;
+  std::int64_t pid_ = 500;
+  std::optional<std::uint32_t> login_uid_;
+  std::map<std::int64_t, std::uint64_t> starts_{{500, 5000}};
+};
+
+/// A whole machine.
+struct FakeSystem {
+  FakeSystem() = default;
+  explicit FakeSystem(FakeDisk disk) : files(std::move(disk)) {}
+  FakeSystem(const FakeSystem&) = delete;
+  FakeSystem& operator=(const FakeSystem&) = delete;
+
+  /// A power cut and the next boot. Scripts of processes, units and their states, and both clocks
+  /// go on.
+  void reboot(const LossPattern& pattern);
+
+  FakeFileSystem files;
+  FakeProcessRunner processes;
+  FakeServiceManager services;
+  FakeStop stop;
+  FakeClock clock{stop};
+  FakeHost host;
+  os::System system{files, processes, services, clock, host, stop};
+};
+
+}  // namespace update

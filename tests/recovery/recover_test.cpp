@@ -1,0 +1,338 @@
+#include "recovery/recover.hpp"
+
+#include <gtest/gtest.h>
+
+#include "engine/base/layout.hpp"
+#include "tests/fixture/world.hpp"
+
+namespace update {
+namespace {
+
+enum class Loss : std::uint8_t { process_killed, nothing_unsynced_kept };
+
+/// Runs `operation` until its n-th changing call and stops the machine there; false: it ended
+/// before.
+template <class Operation>
+bool stop_at(World& world, std::uint64_t call, Loss loss, Operation operation) {
+  world.fake.files.stop_at(call, When::before);
+  bool stopped = true;
+  try {
+    operation();
+    stopped = world.fake.files.stopped();
+  } catch (const PowerCut&) {
+  }
+  if (!stopped) return false;
+  if (loss == Loss::process_killed) {
+    world.kill();
+  } else {
+    world.reboot(LossPattern::keep_nothing());
+  }
+  return true;
+}
+
+/// transaction.md's invariants, as far as one look can tell: the journal says what the disk holds.
+void expect_one_version(World& world, const std::string& where) {
+  SCOPED_TRACE(where);
+  const auto record = world.newest();
+  ASSERT_TRUE(record);
+  EXPECT_TRUE(record->phase == Phase::committed || record->phase == Phase::rolled_back);
+  const auto& version =
+      record->phase == Phase::committed ? record->to_version : record->from_version;
+  EXPECT_EQ(world.version(), version.value_or("0.9.0"));
+  EXPECT_TRUE(world.leftovers().empty()) << world.leftovers().front();
+}
+
+class EveryCall : public testing::TestWithParam<Loss> {};
+
+TEST_P(EveryCall, OfAnUpdateMayBeTheLast) {
+  World prepared;
+  prepared.preinstall("0.9.0");
+  ASSERT_TRUE(prepared.apply("1.0.0").status);
+  prepared.make_release("1.1.0");
+  const FakeDisk disk = prepared.fake.files.disk();
+  std::uint64_t call = 1;
+  for (;; ++call) {
+    World world(disk);
+    if (!stop_at(world, call, GetParam(), [&] { (void)world.apply("1.1.0"); })) break;
+    const auto recovered = world.recover();
+    ASSERT_TRUE(recovered) << call << ": " << recovered.error().message();
+    expect_one_version(world, "call " + std::to_string(call));
+    const auto again = world.recover();
+    ASSERT_TRUE(again);
+    EXPECT_FALSE(again->recovered) << "a second recover has nothing to do, call " << call;
+    const UpdateReport next = world.apply("1.2.0");
+    EXPECT_TRUE(next.status) << call << ": " << next.status.error().message();
+    EXPECT_EQ(world.version(), "1.2.0");
+  }
+  EXPECT_GT(call, 60U) << "too few calls to be a sweep";
+}
+
+TEST_P(EveryCall, OfAnUndoneUpdateMayBeTheLast) {
+  World prepared;
+  prepared.preinstall("0.9.0");
+  ASSERT_TRUE(prepared.apply("1.0.0").status);
+  prepared.make_release("1.1.0");
+  const FakeDisk disk = prepared.fake.files.disk();
+  std::uint64_t call = 1;
+  for (;; ++call) {
+    World world(disk);
+    world.doctor_passes(false);
+    if (!stop_at(world, call, GetParam(), [&] { (void)world.apply("1.1.0"); })) break;
+    const auto recovered = world.recover();
+    ASSERT_TRUE(recovered) << call << ": " << recovered.error().message();
+    expect_one_version(world, "call " + std::to_string(call));
+    EXPECT_EQ(world.version(), "1.0.0") << "the doctor never passed, call " << call;
+  }
+  EXPECT_GT(call, 60U);
+}
+
+TEST_P(EveryCall, OfARollbackMayBeTheLast) {
+  World prepared;
+  ASSERT_TRUE(prepared.apply("1.0.0").status);
+  ASSERT_TRUE(prepared.apply("1.1.0").status);
+  const FakeDisk disk = prepared.fake.files.disk();
+  std::uint64_t call = 1;
+  for (;; ++call) {
+    World world(disk);
+    if (!stop_at(world, call, GetParam(), [&] { (void)world.roll_back(); })) break;
+    const auto recovered = world.recover();
+    ASSERT_TRUE(recovered) << call << ": " << recovered.error().message();
+    expect_one_version(world, "call " + std::to_string(call));
+  }
+  EXPECT_GT(call, 50U);
+}
+
+TEST_P(EveryCall, OfAFirstInstallMayBeTheLast) {
+  World prepared;
+  prepared.make_release("1.0.0");
+  const FakeDisk disk = prepared.fake.files.disk();
+  std::uint64_t call = 1;
+  for (;; ++call) {
+    World world(disk);
+    if (!stop_at(world, call, GetParam(), [&] { (void)world.apply("1.0.0"); })) break;
+    const auto recovered = world.recover();
+    ASSERT_TRUE(recovered) << call << ": " << recovered.error().message();
+    const std::string version = world.version();
+    EXPECT_TRUE(version == "none" || version == "1.0.0") << call << ": " << version;
+    EXPECT_TRUE(world.leftovers().empty()) << call;
+    EXPECT_TRUE(world.apply("1.1.0").status) << call;
+    EXPECT_EQ(world.version(), "1.1.0");
+  }
+  EXPECT_GT(call, 50U);
+}
+
+INSTANTIATE_TEST_SUITE_P(Loss, EveryCall,
+                         testing::Values(Loss::process_killed, Loss::nothing_unsynced_kept),
+                         [](const auto& tested) {
+                           return tested.param == Loss::process_killed ? "Killed" : "PowerCut";
+                         });
+
+/// A host whose update was stopped in the given phase.
+void stop_in(World& world, Phase phase) {
+  world.preinstall("1.0.0");
+  world.make_release("1.1.0");
+  const auto cut = [&](const os::Command&) -> Result<os::ProcessResult> {
+    world.fake.files.cut_power();
+  };
+  if (phase == Phase::restart) world.fake.processes.on("/usr/bin/restart", cut);
+  if (phase == Phase::doctor) {
+    int runs = 0;
+    world.fake.processes.on(
+        "/usr/bin/doctor", [&world, runs](const os::Command&) mutable -> Result<os::ProcessResult> {
+          if (++runs == 1) return os::ProcessResult{};  // the baseline
+          world.fake.files.cut_power();
+        });
+  }
+  if (phase == Phase::swap) {
+    // Between the first and the second rename of staged files, found by a run on a copy.
+    World probe(world.fake.files.disk());
+    ASSERT_TRUE(probe.apply("1.1.0").status);
+    std::uint64_t call = 0;
+    int renames = 0;
+    for (const FakeCall& made : probe.fake.files.calls()) {
+      ++call;
+      const bool staged = made.path.find(".staged") != std::string::npos;
+      if (made.verb == FakeCall::Verb::rename && staged && ++renames == 2) break;
+    }
+    world.fake.files.stop_at(call, When::before);
+  }
+  try {
+    (void)world.apply("1.1.0");
+    FAIL() << "it was not stopped";
+  } catch (const PowerCut&) {
+  }
+  world.reboot(LossPattern::keep_all());
+  world.doctor_passes(true);
+  world.restart_passes(true);
+}
+
+RecoverRequest with_policy(RecoveryPolicy policy) {
+  RecoverRequest request;
+  request.policy = policy;
+  return request;
+}
+
+RecoverRequest at_boot() {
+  RecoverRequest request;
+  request.boot = true;
+  return request;
+}
+
+TEST(Recover, ReplaysAStoppedSwapAndCommits) {
+  World world;
+  stop_in(world, Phase::swap);
+  EXPECT_EQ(world.version(), "mixed");
+  ASSERT_TRUE(world.recover());
+  EXPECT_EQ(world.version(), "1.1.0");
+  EXPECT_EQ(world.newest()->verdict, "passed");
+  EXPECT_EQ(world.newest()->resumptions, 1);
+}
+
+TEST(Recover, PutsAStoppedSwapBackUnderThePolicyRollback) {
+  World world;
+  stop_in(world, Phase::swap);
+  ASSERT_TRUE(world.recover(with_policy(RecoveryPolicy::rollback)));
+  EXPECT_EQ(world.version(), "1.0.0");
+  EXPECT_EQ(world.newest()->phase, Phase::rolled_back);
+}
+
+TEST(Recover, PutsBackWhatMayHaveCrashedTheHost) {
+  for (const Phase phase : {Phase::restart, Phase::doctor}) {
+    World world;
+    stop_in(world, phase);
+    const auto report = world.recover();
+    ASSERT_TRUE(report) << report.error().message();
+    EXPECT_EQ(world.version(), "1.0.0");
+    EXPECT_EQ(world.newest()->phase, Phase::rolled_back);
+    EXPECT_EQ(world.fake.processes.lines().back(), "/usr/bin/restart");
+  }
+}
+
+TEST(Recover, GoesOnOnceUnderThePolicyReplay) {
+  World world;
+  stop_in(world, Phase::doctor);
+  const auto report = world.recover(with_policy(RecoveryPolicy::replay));
+  ASSERT_TRUE(report) << report.error().message();
+  EXPECT_EQ(world.version(), "1.1.0");
+  EXPECT_EQ(world.newest()->phase, Phase::committed);
+}
+
+TEST(Recover, AtBootDealsWithFilesAndLeavesTheDoctorForLater) {
+  World world;
+  stop_in(world, Phase::swap);
+  const std::size_t commands = world.fake.processes.commands().size();
+  ASSERT_TRUE(world.recover(at_boot()));
+  EXPECT_EQ(world.version(), "1.1.0");
+  EXPECT_EQ(world.newest()->phase, Phase::doctor);
+  EXPECT_EQ(world.fake.processes.commands().size(), commands) << "no service is up yet";
+  ASSERT_TRUE(world.recover(at_boot())) << "running twice is tolerated";
+  EXPECT_EQ(world.newest()->phase, Phase::doctor);
+  ASSERT_TRUE(world.recover());
+  EXPECT_EQ(world.newest()->phase, Phase::committed);
+  EXPECT_EQ(world.fake.processes.lines().back(), "/usr/bin/doctor");
+}
+
+TEST(Recover, AtBootPutsSuspectFilesBackAndLeavesTheServicesForLater) {
+  World world;
+  stop_in(world, Phase::restart);
+  ASSERT_TRUE(world.recover(at_boot()));
+  EXPECT_EQ(world.version(), "1.0.0");
+  EXPECT_EQ(world.newest()->phase, Phase::rollback);
+  ASSERT_TRUE(world.recover());
+  EXPECT_EQ(world.newest()->phase, Phase::rolled_back);
+}
+
+TEST(Recover, WhatAnotherBootLeftWaitingIsACrash) {
+  World world;
+  stop_in(world, Phase::swap);
+  ASSERT_TRUE(world.recover(at_boot()));
+  world.reboot(LossPattern::keep_nothing());
+  ASSERT_TRUE(world.recover());
+  EXPECT_EQ(world.version(), "1.0.0");
+}
+
+TEST(Recover, WithNothingToDoChangesAndSyncsNothing) {
+  World world;
+  ASSERT_TRUE(world.apply("1.0.0").status);
+  world.kill();
+  const auto report = world.recover();
+  ASSERT_TRUE(report);
+  EXPECT_FALSE(report->recovered);
+  EXPECT_TRUE(world.fake.files.lines().empty()) << world.fake.files.lines().front();
+}
+
+TEST(Recover, WithoutAStateFolderCreatesNothing) {
+  World world;
+  ASSERT_TRUE(world.recover());
+  EXPECT_FALSE(world.fake.files.exists("/var/lib/demo"));
+}
+
+TEST(Recover, ThatNeverGetsAnyFurtherAsksAPerson) {
+  World world;
+  stop_in(world, Phase::restart);
+  int tries = 0;
+  for (; tries < 10; ++tries) {
+    world.fake.processes.on(
+        "/usr/bin/restart",
+        [&](const os::Command&) -> Result<os::ProcessResult> { world.fake.files.cut_power(); });
+    try {
+      const auto report = world.recover();
+      ASSERT_FALSE(report);
+      EXPECT_EQ(report.error().code(), ErrorCode::needs_operator);
+      break;
+    } catch (const PowerCut&) {
+      world.reboot(LossPattern::keep_nothing());
+    }
+  }
+  EXPECT_LE(tries, 6);
+  EXPECT_EQ(world.newest()->phase, Phase::needs_operator);
+}
+
+TEST(Recover, CollectsItsOwnNamesAndNoOthers) {
+  World world;
+  ASSERT_TRUE(world.apply("1.0.0").status);
+  const TransactionTag other{TransactionId{99}, 0x1234};
+  const std::string folder = World::kFolder;
+  const std::string ours = folder + "/" + staged_name("alpha", other);
+  const std::string twin = folder + "/" + staged_name("delta", other);
+  const std::string alike = folder + "/.alpha.99-12345.staged";
+  for (const std::string& path : {ours, twin, alike}) world.fake.files.put_file(path, "x");
+  ASSERT_TRUE(world.recover());
+  EXPECT_FALSE(world.fake.files.exists(ours));
+  EXPECT_TRUE(world.fake.files.exists(twin)) << "another product's";
+  EXPECT_TRUE(world.fake.files.exists(alike));
+}
+
+TEST(Recover, KeepsABackupThatNothingExplains) {
+  World world;
+  ASSERT_TRUE(world.apply("1.0.0").status);
+  const std::string stray =
+      std::string(World::kFolder) + "/" + backup_name("alpha", {TransactionId{99}, 1});
+  world.fake.files.put_file(stray, "the only copy");
+  ASSERT_TRUE(world.recover());
+  EXPECT_TRUE(world.fake.files.exists(stray));
+  EXPECT_FALSE(world.observer.warnings.empty());
+}
+
+TEST(Apply, RecoversAnUnfinishedUpdateFirstAndUndoesAnotherVersion) {
+  World world;
+  stop_in(world, Phase::swap);
+  const UpdateReport report = world.apply("1.2.0");
+  ASSERT_TRUE(report.status) << report.status.error().message();
+  ASSERT_TRUE(report.recovered);
+  EXPECT_EQ(world.transaction(1)->phase, Phase::rolled_back);
+  EXPECT_EQ(world.version(), "1.2.0");
+}
+
+TEST(Apply, FinishesAnUnfinishedUpdateToTheSameVersion) {
+  World world;
+  stop_in(world, Phase::swap);
+  const UpdateReport report = world.apply("1.1.0");
+  ASSERT_TRUE(report.status);
+  EXPECT_TRUE(report.recovered);
+  EXPECT_FALSE(report.transaction) << "already installed by then";
+  EXPECT_EQ(world.transaction(1)->phase, Phase::committed);
+}
+
+}  // namespace
+}  // namespace update
