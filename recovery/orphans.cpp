@@ -109,9 +109,9 @@ Result<std::size_t> collect_orphans(Session& session, const std::vector<Orphan>&
   return removed;
 }
 
-Result<std::size_t> collect_temporaries(Session& session) {
-  UPDATE_TRY_ASSIGN(std::size_t removed, remove_temporaries(session.state()));
-  UPDATE_TRY_ASSIGN(const auto generations, find_generations(session.state()));
+Result<std::size_t> collect_temporaries(os::Folder& state) {
+  UPDATE_TRY_ASSIGN(std::size_t removed, remove_temporaries(state));
+  UPDATE_TRY_ASSIGN(const auto generations, find_generations(state));
   if (generations) {
     UPDATE_TRY_ASSIGN(const std::size_t more, remove_temporaries(**generations));
     removed += more;

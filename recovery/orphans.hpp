@@ -30,6 +30,6 @@ Result<std::vector<Orphan>> find_orphans(const TargetFolders& folders, const Con
 Result<std::size_t> collect_orphans(Session& session, const std::vector<Orphan>& orphans);
 
 /// Temporary names in the state folder, from journals and generations in the making.
-Result<std::size_t> collect_temporaries(Session& session);
+Result<std::size_t> collect_temporaries(os::Folder& state);
 
 }  // namespace update

@@ -190,7 +190,7 @@ Result<RecoverReport> recover_once(Session& session, const RecoverRequest& reque
                     TargetFolders::open(env.root, destinations_of(env.config)));
   UPDATE_TRY_ASSIGN(const auto orphans, find_orphans(folders, env.config, std::nullopt));
   UPDATE_TRY_ASSIGN(const std::size_t beside, collect_orphans(session, orphans));
-  UPDATE_TRY_ASSIGN(const std::size_t inside, collect_temporaries(session));
+  UPDATE_TRY_ASSIGN(const std::size_t inside, collect_temporaries(session.state()));
   report.orphans_removed = beside + inside;
   session.checkpoint_if_large();
   return report;
@@ -229,7 +229,11 @@ Result<RecoverReport> recover(const Environment& env, const RecoverRequest& requ
     return fail(ErrorCode::usage, "no update needs a person: there is nothing to force");
   }
   UPDATE_TRY_ASSIGN(const JournalCondition condition, inspect_journal(*locked->folder));
-  if (!forced && condition == JournalCondition::none) return RecoverReport{};
+  if (!forced && condition == JournalCondition::none) {
+    // The first update of all may have been stopped while it made its journal.
+    UPDATE_TRY_ASSIGN(const std::size_t removed, collect_temporaries(*locked->folder));
+    return RecoverReport{std::nullopt, removed};
+  }
   if (!forced && condition == JournalCondition::sound) {
     UPDATE_TRY_ASSIGN(const bool idle, is_idle(env, *locked->folder));
     if (idle) return RecoverReport{};

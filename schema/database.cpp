@@ -100,8 +100,8 @@ int last_errno(sqlite3* db) {
     sqlite3_file* file = nullptr;
     int number = 0;
     if (sqlite3_file_control(db, "main", pointer, &file) != SQLITE_OK || file == nullptr ||
-        file->pMethods == nullptr) {
-      continue;
+        file->pMethods == nullptr || file->pMethods->xFileControl == nullptr) {
+      continue;  // a journal kept in memory has no such call
     }
     file->pMethods->xFileControl(file, SQLITE_FCNTL_LAST_ERRNO, &number);
     if (number != 0) return number;

@@ -297,7 +297,7 @@ Result<std::int64_t> parse_duration_ms(std::string_view text) {
     std::uint64_t milliseconds;
   };
   constexpr std::array<Unit, 4> kUnits = {
-      {{"ms", 1}, {"s", 1000}, {"m", 60 * 1000}, {"h", 60 * 60 * 1000}}};
+      {{"ms", 1}, {"s", 1'000}, {"m", 60'000}, {"h", 3'600'000}}};
   constexpr auto kMost = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
   if (const auto quantity = split_quantity(text)) {
     for (const Unit& unit : kUnits) {

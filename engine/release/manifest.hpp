@@ -37,8 +37,9 @@ inline constexpr std::size_t kManifestLimit = 1U << 20;  ///< bytes
 inline constexpr std::size_t kManifestFilesLimit = 256;
 
 /// Reads release.json. Unknown, repeated or missing keys, a wrong type, a name that is not a plain
-/// file name (or is one of the two names above), two files of one name, a newer format, more than
-/// kManifestLimit bytes: not_trusted, naming the key.
+/// file name (or is one of the two names above, or holds C1 or bidirectional controls), two files
+/// of one name, no file, a product of more than 64 bytes, notes of more than 64 KiB, a newer
+/// format, more than kManifestLimit bytes: not_trusted, naming the key.
 Result<Manifest> parse_manifest(std::string_view bytes);
 
 /// The text of release.json, indented, with a newline at the end; parse_manifest reads it back.

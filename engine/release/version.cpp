@@ -114,7 +114,7 @@ std::weak_ordering Version::operator<=>(const Version& other) const {
   const std::size_t common = std::min(pre_release_.size(), other.pre_release_.size());
   for (std::size_t at = 0; at < common; ++at) {
     const auto order = compare_identifiers(pre_release_[at], other.pre_release_[at]);
-    if (order != 0) return order;
+    if (std::is_neq(order)) return order;
   }
   return pre_release_.size() <=> other.pre_release_.size();
 }

@@ -10,7 +10,8 @@
 
 namespace update {
 
-/// A version of Semantic Versioning 2.0.0, at most 128 bytes long, its numbers below 2^63.
+/// A version of Semantic Versioning 2.0.0, at most 128 bytes long, its three numbers below 2^63
+/// (those of a pre-release have no bound of their own).
 class Version {
  public:
   /// not_trusted if `text` is not SemVer (no `v` in front, three numbers, no leading zeros).
@@ -19,7 +20,7 @@ class Version {
   const std::string& text() const { return text_; }
   /// Precedence as section 11 of the specification says; build metadata does not count.
   std::weak_ordering operator<=>(const Version& other) const;
-  bool operator==(const Version& other) const { return (*this <=> other) == 0; }
+  bool operator==(const Version& other) const { return std::is_eq(*this <=> other); }
 
  private:
   Version() = default;

@@ -256,6 +256,8 @@ int time_vfs(sqlite3_vfs* /*vfs*/, double* julian_day) {
   return SQLITE_OK;
 }
 
+int last_error(sqlite3_vfs* /*vfs*/, int /*size*/, char* /*into*/) { return 0; }
+
 }  // namespace
 
 FakeVfs::FakeVfs(FakeFileSystem& files) {
@@ -275,6 +277,7 @@ FakeVfs::FakeVfs(FakeFileSystem& files) {
   vfs.xRandomness = random_bytes;
   vfs.xSleep = sleep_vfs;
   vfs.xCurrentTime = time_vfs;
+  vfs.xGetLastError = last_error;
   if (sqlite3_vfs_register(&vfs, 0) != SQLITE_OK) throw std::bad_alloc();
 }
 

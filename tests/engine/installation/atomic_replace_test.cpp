@@ -204,7 +204,7 @@ TEST_F(AtomicReplace, TheDestinationNeverDisappearsAndIsNeverHalf) {
       close(fd);
     }
   });
-  for (int round = 0; round < 200 || seen < 100; ++round) {
+  for (int round = 0; round < 100 || seen < 100; ++round) {
     scratch_.put("new", new_bytes);
     EXPECT_TRUE(replace("new"));
     if (round % 2 == 1) {

@@ -218,8 +218,8 @@ TEST(ConfigurationRefusal, AnOwnerThatIsNeitherNameNorNumber) {
 TEST(ConfigurationRefusal, WhatIsNotTheNameOfAUnit) {
   expect_refused({{"[restart]\nunits = ['bangerd']\n", "2:10", R"("bangerd.service"?)"}});
   for (const std::string unit :
-       {"", ".service", "-a.service", "a/b.service", "../a.service", "a b.service", "a.servic",
-        "a@.service", "a.service\\n", "ü.service"}) {
+       {"", ".service", ".a.service", "@a.service", "-a.service", "a/b.service", "../a.service",
+        "a b.service", "a.servic", "a@.service", "a.service\\n", "ü.service"}) {
     EXPECT_NE(refusal("[restart]\nunits = [\"" + unit + "\"]\n"), "not refused") << unit;
   }
   EXPECT_NE(refusal("[restart]\nunits = ['a.service', 'a.service']\n"), "not refused");

@@ -88,7 +88,7 @@ TEST_F(Minisign, WeAcceptNothingThatItRefuses) {
   const std::string message = "a message\n";
   const std::string good = sign(message);
   const std::vector<PublicKey> keys = {key()};
-  std::mt19937 random(42);  // NOLINT(cert-msc51-cpp): the same changes in every run
+  std::mt19937 random(42);  // the same changes in every run
   int accepted = 0;
   for (int round = 0; round < 3000; ++round) {
     std::string changed = good;

@@ -1,0 +1,29 @@
+# The Debian packages that the project needs, and how they are got; sourced by quickstart.sh and tests/run.sh.
+
+build_packages="gcc g++ cmake ninja-build libssl-dev libsqlite3-dev libspdlog-dev libcxxopts-dev
+  libexpected-dev libtomlplusplus-dev nlohmann-json3-dev"
+quickstart_packages="minisign strace"
+test_packages="libgtest-dev libbenchmark-dev python3 minisign strace sqlite3 attr acl libcap2-bin
+  e2fsprogs util-linux procps"
+
+# need_packages NAME...: installs what is missing, after saying so; without root it prints the command and ends with 1.
+need_packages() {
+  local package missing=""
+  for package in "$@"; do
+    dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' ||
+      missing="$missing $package"
+  done
+  [ -n "$missing" ] || return 0
+  if [ "$(id -u)" != 0 ]; then
+    echo "These Debian packages are missing. Install them, then run this again:" >&2
+    echo "  sudo apt-get install --no-install-recommends$missing" >&2
+    exit 1
+  fi
+  echo "Installing Debian packages:$missing"
+  # shellcheck disable=SC2086  # one word a package
+  { apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y \
+      --no-install-recommends $missing; } >/dev/null || {
+    echo "apt-get could not install them; its own words are above." >&2
+    exit 1
+  }
+}
