@@ -119,6 +119,17 @@ TEST(Application, WrongValuesAreRefused) {
   }
 }
 
+TEST(Application, ForcedEndWithoutAReasonIsRefusedForThat) {
+  Program program;
+  for (const char* force : {"--force-rollback", "--force-commit", "--abandon"}) {
+    for (const auto& words : std::vector<std::vector<std::string>>{
+             {"recover", force}, {"recover", force, "--reason", ""}}) {
+      EXPECT_EQ(program.run(words), 2);
+      EXPECT_TRUE(contains(program.console.err_text, "--reason")) << program.console.err_text;
+    }
+  }
+}
+
 TEST(Application, ErrorIsOneDocumentWhereJsonIsWanted) {
   Program program;
   for (const auto& [words, code] : std::vector<std::pair<std::vector<std::string>, int>>{

@@ -17,9 +17,8 @@ TEST(Command, VersionAndHelpNeedNoConfiguration) {
   const Ended version = run_process({BANGER_UPDATE_PROGRAM, "--version"});
   EXPECT_EQ(version.code, 0);
   EXPECT_TRUE(contains(version.out, "banger-update")) << version.out;
-  for (const char* command :
-       {"", "apply", "recover", "rollback", "status", "history", "verify", "prune", "release",
-        "clone", "work-seed", "work-disk", "ext4", "config"}) {
+  for (const char* command : {"", "apply", "recover", "rollback", "status", "history", "verify",
+                              "prune", "release", "config"}) {
     for (const char* option : {"--help", "-h"}) {
       Arguments words = {BANGER_UPDATE_PROGRAM};
       if (*command != '\0') {
@@ -81,7 +80,7 @@ TEST(Command, JsonErrorIsTheDocumentOfEveryFailure) {
     Arguments words = {"--output", "json"};
     words.insert(words.end(), command.begin(), command.end());
     const Ended ended = host.run(words);
-    const Json answer = ended.json();
+    Json answer = ended.json();
     SCOPED_TRACE(ended.out + ended.err);
     ASSERT_TRUE(answer.is_object() && answer.contains("error"));
     EXPECT_EQ(answer["error"]["code"], ended.code);
@@ -135,7 +134,7 @@ TEST(DryRun, RefusesWhatApplyWouldRefuse) {
 
 TEST(Status, OfAFreshHost) {
   Host host;
-  const Json status = host.json({"status"});
+  Json status = host.json({"status"});
   EXPECT_TRUE(status["installed_version"].is_null());
   EXPECT_TRUE(status["unfinished"].is_null());
   EXPECT_EQ(status["recover_would"], "nothing");
@@ -148,7 +147,7 @@ TEST(Status, TellsEachFile) {
   host.install("1.0.0");
   write_file(host.bin("beta"), "changed", 0755);
   fs::remove(host.bin("gamma"));
-  const Json status = host.json({"status"});
+  Json status = host.json({"status"});
   EXPECT_EQ(status["installed_version"], "1.0.0");
   ASSERT_EQ(status["files"].size(), 3U);
   const std::vector<std::string> states = {"ok", "changed", "missing"};
@@ -174,66 +173,14 @@ TEST(Verify, FindsAChangedAndAMissingFile) {
   EXPECT_EQ(host.run({"verify"}).code, 7);
 }
 
-class Archive : public testing::TestWithParam<std::string> {};
-
-TEST_P(Archive, IsAppliedLikeAFolderAndLeavesNothingInTheStagingPath) {
-  Host host;
-  const std::string release = host.release("1.0.0");
-  const std::string archive = host.path("demo" + GetParam());
-  const Ended made = run_process({"tar", "-caf", archive, "-C", release, "."});
-  if (made.code != 0) {
-    GTEST_SKIP() << made.err;
-  }
-  EXPECT_EQ(host.run({"apply", archive}).code, 0);
-  EXPECT_EQ(host.installed(), "1.0.0");
-  EXPECT_TRUE(!present(host.path("staging")) || fs::is_empty(host.path("staging")));
-}
-
-TEST_P(Archive, ComesFromStandardInputToo) {
-  Host host;
-  const std::string archive = host.path("demo" + GetParam());
-  if (run_process({"tar", "-caf", archive, "-C", host.release("1.0.0"), "."}).code != 0) {
-    GTEST_SKIP() << "tar has no such compression";
-  }
-  const Ended ended =
-      host.run({"apply", "-"}, {{}, {"sh", "-c", "exec \"$@\" <'" + archive + "'", "sh"}});
-  EXPECT_EQ(ended.code, 0) << ended.err;
-  EXPECT_EQ(host.installed(), "1.0.0");
-}
-
-INSTANTIATE_TEST_SUITE_P(Command, Archive,
-                         testing::Values(".tar", ".tar.gz", ".tar.zst", ".tar.xz"),
-                         [](const auto& each) {
-                           std::string name = each.param.substr(1);
-                           std::replace(name.begin(), name.end(), '.', '_');
-                           return name;
-                         });
-
-TEST(DamagedArchive, ThatIsCutOffOrLeavesItsFolderIsRefused) {
-  Host host;
-  const std::string release = host.release("1.0.0");
-  const std::string archive = host.path("demo.tar.gz");
-  ASSERT_EQ(run_process({"tar", "-caf", archive, "-C", release, "."}).code, 0);
-  fs::resize_file(archive, fs::file_size(archive) / 2);
-  EXPECT_EQ(host.run({"apply", archive}).code, 7);
-  write_file(host.path("evil"), "evil");
-  ASSERT_EQ(run_process({"tar", "-caf", archive, "-C", release, ".", "--transform",
-                         "s,.*evil,../../evil-out,", "-P", host.path("evil")})
-                .code,
-            0);
-  EXPECT_EQ(host.run({"apply", archive}).code, 7);
-  EXPECT_FALSE(present(host.path("evil-out")));
-  EXPECT_EQ(host.installed(), "0.9.0");
-}
-
 TEST(ReleaseMake, WritesAManifestThatApplyAccepts) {
   Host host;
   const std::string release = host.release("1.0.0");
-  const Json expected = Host::manifest(release);
+  Json expected = Host::manifest(release);
   fs::remove(release + "/release.json");
   const Ended made = host.run({"release", "make", release, "--release-version", "1.0.0"});
   ASSERT_EQ(made.code, 0) << made.err;
-  const Json manifest = Host::manifest(release);
+  Json manifest = Host::manifest(release);
   EXPECT_EQ(manifest["format"], 1);
   EXPECT_EQ(manifest["product"], "demo");
   EXPECT_EQ(manifest["version"], "1.0.0");
@@ -264,21 +211,6 @@ TEST(LogFile, GetsTheLogAndNotStandardOutput) {
   const Ended ended = host.run({"-v", "--log-file", log, "apply", host.release("1.0.0")});
   EXPECT_EQ(ended.code, 0) << ended.err;
   EXPECT_FALSE(read_file(log).empty());
-}
-
-TEST(Clone, CopiesWithTheSourcesModeAndLeavesAnExistingTargetAlone) {
-  Host host;
-  write_file(host.path("source"), std::string(100000, 'c'), 0640);
-  EXPECT_EQ(host.run({"clone", host.path("source"), host.path("target")}).code, 0);
-  EXPECT_EQ(read_file(host.path("target")), read_file(host.path("source")));
-  struct stat status {};
-  ASSERT_EQ(stat(host.path("target").c_str(), &status), 0);
-  EXPECT_EQ(status.st_mode & 07777U, 0640U);
-  write_file(host.path("other"), "other");
-  EXPECT_EQ(host.run({"clone", host.path("source"), host.path("other")}).code, 1);
-  EXPECT_EQ(read_file(host.path("other")), "other");
-  EXPECT_EQ(host.run({"clone", host.path("none"), host.path("new")}).code, 1);
-  EXPECT_FALSE(present(host.path("new")));
 }
 
 }  // namespace

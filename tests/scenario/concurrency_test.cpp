@@ -74,7 +74,7 @@ TEST(Concurrency, OfManyUpdatesAtOnceEachEndsInOrder) {
     committed += ended.code == 0 ? 1U : 0U;
   }
   EXPECT_GE(committed, 2U) << "one of them at least had the lock";
-  const Json history = host.json({"history"});
+  Json history = host.json({"history"});
   EXPECT_EQ(history.size(), committed);
   EXPECT_EQ(host.installed(), history[0]["to_version"]);
   EXPECT_EQ(host.run({"verify"}).code, 0);

@@ -11,7 +11,7 @@ namespace {
 
 void expect_error(const Json& document, int code) {
   ASSERT_TRUE(document.contains("error")) << document.dump();
-  const Json& error = document["error"];
+  Json error = document["error"];
   EXPECT_EQ(error["code"], code) << document.dump();
   EXPECT_TRUE(error["name"].is_string()) << document.dump();
   EXPECT_TRUE(error["message"].is_string()) << document.dump();
@@ -29,7 +29,7 @@ TEST(ExitCode, IsZeroOnceCommittedAndAgainWhenAlreadyInstalled) {
 
 TEST(ExitCode, IsZeroForRecoverWithNothingToDo) {
   Host host;
-  const Json answer = host.json({"recover"});
+  Json answer = host.json({"recover"});
   EXPECT_TRUE(answer["recovered"].is_null());
   EXPECT_FALSE(present(host.path("state"))) << "without a state folder nothing is created";
 }
@@ -38,7 +38,7 @@ TEST(ExitCode, IsOneWhenADestinationIsNoFile) {
   Host host;
   std::filesystem::remove(host.bin("beta"));
   std::filesystem::create_directory(host.bin("beta"));
-  const Json answer = host.json({"apply", host.release("1.0.0")}, 1);
+  Json answer = host.json({"apply", host.release("1.0.0")}, 1);
   expect_error(answer, 1);
   ASSERT_TRUE(answer.contains("transaction")) << answer.dump();
   EXPECT_TRUE(answer["transaction"].is_null()) << "none had begun";
@@ -75,7 +75,7 @@ TEST(ExitCode, IsThreeWhenTheUpdateWasUndone) {
   Host host;
   host.install("1.0.0");
   host.doctor("test \"$installed\" != 2.0.0\n");
-  const Json answer = host.json({"apply", host.release("2.0.0")}, 3);
+  Json answer = host.json({"apply", host.release("2.0.0")}, 3);
   EXPECT_EQ(answer["outcome"], "rolled_back");
   EXPECT_FALSE(answer["error"].is_null());
   EXPECT_EQ(host.installed(), "1.0.0");
@@ -98,7 +98,7 @@ TEST(ExitCode, IsFiveWhileAnotherUpdateRuns) {
   host.hold_doctor("2.0.0");
   Process first(host.command({"apply", host.release("2.0.0")}));
   ASSERT_TRUE(host.doctor_waits());
-  const Json answer = host.json({"apply", host.release("3.0.0")}, 5);
+  Json answer = host.json({"apply", host.release("3.0.0")}, 5);
   expect_error(answer, 5);
   const std::string message = answer["error"]["message"];
   EXPECT_TRUE(contains(message, std::to_string(first.pid()))) << message;
@@ -137,7 +137,7 @@ TEST(ExitCode, IsNineForAnUnknownUpdate) {
 TEST(ExitCode, IsTenFromStatusWhileAnUpdateIsUnfinished) {
   Host host;
   crash_in_swap(host, 1);
-  const Json status = host.json({"status"}, 10);
+  Json status = host.json({"status"}, 10);
   EXPECT_EQ(status["unfinished"]["phase"], "swap") << status.dump();
   EXPECT_TRUE(status["unfinished"]["outcome"].is_null());
   EXPECT_EQ(host.run({"recover"}).code, 0);

@@ -88,7 +88,7 @@ TEST(F4, StatusAndHistoryDoNotWaitForARunningUpdate) {
   host.hold_doctor("2.0.0");
   Process update(host.command({"apply", host.release("2.0.0")}));
   ASSERT_TRUE(host.doctor_waits());
-  const Json status = host.json({"status"}, 10);
+  Json status = host.json({"status"}, 10);
   EXPECT_EQ(status["unfinished"]["phase"], "doctor");
   EXPECT_EQ(status["unfinished"]["to_version"], "2.0.0");
   EXPECT_EQ(host.json({"history"}).size(), 2U);
@@ -144,7 +144,7 @@ TEST(F12, ExitCodeHistoryAndDiskSayTheSame) {
   Host host;
   host.install("1.0.0");
   host.restart("test \"$installed\" != 2.0.0\n");
-  const Json undone = host.json({"apply", host.release("2.0.0")}, 3);
+  Json undone = host.json({"apply", host.release("2.0.0")}, 3);
   EXPECT_EQ(undone["outcome"], "rolled_back");
   EXPECT_EQ(host.json({"history", "show", id_of(undone)})["outcome"], "rolled_back");
   EXPECT_EQ(host.json({"status"})["installed_version"], "1.0.0");
@@ -232,7 +232,7 @@ TEST(F16, SteppedWallClockNeitherEndsNorStretchesATimeout) {
     const Ended ended =
         host.run({"--output", "json", "apply", host.release("1.0.0")}, with_step(host, shim, step));
     ASSERT_EQ(ended.code, 0) << ended.err;
-    const Json duration = ended.json()["duration_ms"];
+    Json duration = ended.json()["duration_ms"];
     EXPECT_GE(duration.get<std::int64_t>(), 0) << step;
     EXPECT_LT(duration.get<std::int64_t>(), 60000) << step;
   }
@@ -246,7 +246,7 @@ TEST(F16, OrderComesFromTheSequenceAndNotFromTheWallClock) {
   host.install("1.0.0");
   write_file(host.path("hooks/step"), "");
   ASSERT_EQ(host.run({"apply", host.release("2.0.0")}, with_step(host, shim, "-31536000")).code, 0);
-  const Json history = host.json({"history"});
+  Json history = host.json({"history"});
   ASSERT_EQ(history.size(), 2U);
   EXPECT_EQ(history[0]["to_version"], "2.0.0");
   EXPECT_EQ(host.run({"history", "verify"}).code, 0);

@@ -74,7 +74,7 @@ TEST(History, ChainOfTheExportIsTheOneThatTheDesignDescribes) {
     ASSERT_TRUE(line["detail"].is_string());
     std::string bytes = from_hex(previous);
     for (const char* key : {"seq", "transaction", "at", "from", "to", "detail"}) {
-      const Json& value = line[key];
+      Json value = line[key];
       append_field(bytes, value,
                    std::string(key) == "at" ? microseconds(text_of(value)) : text_of(value));
     }
@@ -136,8 +136,8 @@ TEST(History, JournalThatWasPutBackToAnOlderStateIsFound) {
 TEST(History, ShowTellsOneUpdate) {
   Host host;
   host.install("1.0.0");
-  const Json applied = host.json({"apply", host.release("2.0.0")});
-  const Json shown = host.json({"history", "show", id_of(applied)});
+  Json applied = host.json({"apply", host.release("2.0.0")});
+  Json shown = host.json({"history", "show", id_of(applied)});
   for (const char* key :
        {"id", "kind", "from_version", "to_version", "phase", "outcome", "started_at", "finished_at",
         "duration_ms", "error", "actor", "boot_id", "files", "events"}) {
@@ -153,7 +153,7 @@ TEST(History, ShowTellsOneUpdate) {
   EXPECT_TRUE(contains(shown["actor"]["command"].get<std::string>(), "apply"));
   microseconds(shown["started_at"]);
   microseconds(shown["finished_at"]);
-  const Json& file = shown["files"][0];
+  Json& file = shown["files"][0];
   EXPECT_EQ(file["name"], "alpha");
   EXPECT_EQ(file["destination"], host.bin("alpha"));
   EXPECT_EQ(file["old_sha256"], sha256_of(program("alpha", "1.0.0")));
@@ -165,7 +165,7 @@ TEST(History, ShowTellsOneUpdate) {
 
 TEST(History, EventsAreThePhasesInTheirOrder) {
   Host host;
-  const Json shown = host.json({"apply", host.release("1.0.0")});
+  Json shown = host.json({"apply", host.release("1.0.0")});
   std::vector<std::string> phases;
   std::string before;
   for (const Json& event : shown["events"]) {
@@ -188,7 +188,7 @@ TEST(History, LeavesOutAPhaseThatIsNotConfigured) {
     s.restart_command = {};
     s.doctor_command = {};
   });
-  const Json shown = host.json({"apply", host.release("1.0.0")});
+  Json shown = host.json({"apply", host.release("1.0.0")});
   for (const Json& event : shown["events"]) {
     EXPECT_NE(event["to"], "restart");
     EXPECT_NE(event["to"], "doctor");
@@ -215,7 +215,7 @@ TEST(History, ListIsNewestFirstAndIsNarrowedByItsOptions) {
   host.install("1.1.0");
   host.doctor("test \"$installed\" != 2.0.0\n");
   ASSERT_EQ(host.run({"apply", host.release("2.0.0")}).code, 3);
-  const Json all = host.json({"history", "list"});
+  Json all = host.json({"history", "list"});
   ASSERT_EQ(all.size(), 3U);
   EXPECT_EQ(all[0]["to_version"], "2.0.0");
   EXPECT_EQ(all[2]["to_version"], "1.0.0");
@@ -224,7 +224,7 @@ TEST(History, ListIsNewestFirstAndIsNarrowedByItsOptions) {
   EXPECT_EQ(host.json({"history", "-n", "1"}).size(), 1U);
   EXPECT_EQ(host.json({"history", "--outcome", "rolled_back"}).size(), 1U);
   EXPECT_EQ(host.json({"history", "--outcome", "committed"}).size(), 2U);
-  EXPECT_EQ(host.json({"history", "--version-like", "1.1*"}).size(), 1U);
+  EXPECT_EQ(host.json({"history", "--version-like", "2.0*"}).size(), 1U);
   EXPECT_EQ(host.json({"history", "--since", "2100-01-01T00:00:00Z"}).size(), 0U);
   EXPECT_EQ(host.json({"history", "--until", "2100-01-01T00:00:00Z"}).size(), 3U);
 }

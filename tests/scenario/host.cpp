@@ -87,9 +87,10 @@ std::string to_toml(const Settings& settings) {
   text << "[restart]\nunits = []\ncommand = " << array_of(settings.restart_command)
        << "\ntimeout = '20s'\n[doctor]\ncommand = " << array_of(settings.doctor_command)
        << "\ntimeout = '" << settings.doctor_timeout << "'\nattempts = " << settings.attempts
-       << "\npasses = " << settings.passes << "\ninterval = '10ms'\nsoak = '0s'\nbaseline = '"
-       << settings.baseline << "'\n[trust]\nrequire_signature = " << std::boolalpha
-       << settings.require_signature << "\nkeys = " << array_of(settings.keys)
+       << "\npasses = " << settings.passes << "\ninterval = '" << settings.interval
+       << "'\nsoak = '0s'\nbaseline = '" << settings.baseline
+       << "'\n[trust]\nrequire_signature = " << std::boolalpha << settings.require_signature
+       << "\nkeys = " << array_of(settings.keys)
        << "\nallow_downgrade = " << settings.allow_downgrade << "\n[recovery]\npolicy = '"
        << settings.policy << "'\n[retention]\ngenerations = " << settings.generations << "\n"
        << settings.more << "\n";

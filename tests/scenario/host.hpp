@@ -51,6 +51,7 @@ struct Settings {
   Arguments restart_command;
   Arguments doctor_command;
   std::string doctor_timeout = "20s";
+  std::string interval = "10ms";
   int attempts = 1;
   int passes = 1;
   std::string baseline = "record";
@@ -83,7 +84,8 @@ class Host {
 
   Arguments command(const Arguments& arguments) const;
   Ended run(const Arguments& arguments, const Launch& launch = {}) const;
-  /// With --output json; the process is expected to end with `code`.
+  /// With --output json; the process is expected to end with `code`. Keep the answer in a variable
+  /// that is not const: a key that is missing is then a null to compare with, and not an assertion.
   Json json(const Arguments& arguments, int code = 0) const;
   /// Applies a sound release of `version`, which must succeed.
   void install(const std::string& version) const;

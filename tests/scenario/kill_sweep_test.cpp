@@ -51,7 +51,7 @@ void expect_one_version(Host& host, const std::vector<std::string>& versions) {
   const std::string installed = host.installed();
   EXPECT_NE(std::find(versions.begin(), versions.end(), installed), versions.end()) << installed;
   EXPECT_TRUE(host.leftovers().empty()) << testing::PrintToString(host.leftovers());
-  const Json status = host.json({"status"});
+  Json status = host.json({"status"});
   EXPECT_TRUE(status["unfinished"].is_null()) << status.dump();
   EXPECT_EQ(status["installed_version"], installed);
   EXPECT_EQ(host.run({"verify"}).code, 0) << installed;

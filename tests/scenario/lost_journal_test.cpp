@@ -64,7 +64,7 @@ TEST_P(LostJournal, WithAMixOfVersionsPutsTheOldBytesBack) {
   Host host;
   crash_in_swap(host, 1);
   lose(host);
-  const Json answer = host.json({"recover"});
+  Json answer = host.json({"recover"});
   EXPECT_EQ(answer["recovered"]["outcome"], "rolled_back") << answer.dump();
   EXPECT_EQ(answer["recovered"]["to_version"], "2.0.0");
   expect_settled(host, "1.0.0");
@@ -74,7 +74,7 @@ TEST_P(LostJournal, WithEveryFileOldIsRolledBack) {
   Host host;
   crash_in_swap(host, 0);
   lose(host);
-  const Json answer = host.json({"recover"});
+  Json answer = host.json({"recover"});
   EXPECT_EQ(answer["recovered"]["outcome"], "rolled_back") << answer.dump();
   expect_settled(host, "1.0.0");
 }

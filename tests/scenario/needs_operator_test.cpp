@@ -64,7 +64,7 @@ TEST_F(NeedsOperator, BlocksUpdatesAndNamesTheThreeCommands) {
       EXPECT_TRUE(contains(ended.out + ended.err, way)) << way << ended.out << ended.err;
     }
   }
-  const Json status = host.json({"status"}, 4);
+  Json status = host.json({"status"}, 4);
   EXPECT_EQ(status["recover_would"], "needs_operator");
   EXPECT_EQ(status["unfinished"]["phase"], "needs_operator");
   EXPECT_EQ(read_file(host.bin("beta")), kForeign);
@@ -83,7 +83,7 @@ TEST_F(NeedsOperator, EndsByItselfOnceAPersonHasPutEveryOldFileBack) {
     std::filesystem::remove(file.destination);
     write_file(file.destination, program(file.name, "1.0.0"), 0755);
   }
-  const Json recovered = host.json({"recover"});
+  Json recovered = host.json({"recover"});
   EXPECT_EQ(recovered["recovered"]["outcome"], "rolled_back") << recovered.dump();
   expect_settled("1.0.0");
 }
@@ -100,7 +100,7 @@ TEST_F(NeedsOperator, ForcedCommandsNeedAReason) {
 }
 
 TEST_F(NeedsOperator, ForceRollbackWritesTheOldBytesAndKeepsTheForeignOnes) {
-  const Json done = host.json({"recover", "--force-rollback", "--reason", "ticket 4711"});
+  Json done = host.json({"recover", "--force-rollback", "--reason", "ticket 4711"});
   EXPECT_EQ(done["recovered"]["outcome"], "rolled_back");
   EXPECT_TRUE(foreign_bytes_are_kept());
   EXPECT_TRUE(contains(host.run({"history", "show", "2"}).out, "ticket 4711"));
@@ -110,7 +110,7 @@ TEST_F(NeedsOperator, ForceRollbackWritesTheOldBytesAndKeepsTheForeignOnes) {
 TEST_F(NeedsOperator, ForceCommitWritesTheNewBytesAndKeepsTheForeignOnes) {
   const std::size_t doctors = host.hook_log("doctor").size();
   const std::size_t restarts = host.hook_log("restart").size();
-  const Json done = host.json({"recover", "--force-commit", "--reason", "ticket 4712"});
+  Json done = host.json({"recover", "--force-commit", "--reason", "ticket 4712"});
   EXPECT_EQ(done["recovered"]["outcome"], "committed");
   EXPECT_TRUE(foreign_bytes_are_kept());
   EXPECT_EQ(host.hook_log("doctor").size(), doctors) << "no doctor runs";
@@ -120,7 +120,7 @@ TEST_F(NeedsOperator, ForceCommitWritesTheNewBytesAndKeepsTheForeignOnes) {
 }
 
 TEST_F(NeedsOperator, AbandonTouchesNoDestination) {
-  const Json done = host.json({"recover", "--abandon", "--reason", "by hand"});
+  Json done = host.json({"recover", "--abandon", "--reason", "by hand"});
   EXPECT_EQ(done["recovered"]["outcome"], "abandoned");
   EXPECT_EQ(read_file(host.bin("alpha")), program("alpha", "2.0.0"));
   EXPECT_EQ(read_file(host.bin("beta")), kForeign);

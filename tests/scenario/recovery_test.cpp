@@ -23,7 +23,7 @@ void expect_settled(Host& host, const std::string& version) {
   EXPECT_EQ(host.installed(), version);
   EXPECT_TRUE(host.leftovers().empty()) << testing::PrintToString(host.leftovers());
   EXPECT_TRUE(host.json({"recover"})["recovered"].is_null());
-  const Json status = host.json({"status"});
+  Json status = host.json({"status"});
   EXPECT_TRUE(status["unfinished"].is_null());
   EXPECT_EQ(status["installed_version"], version);
   EXPECT_EQ(status["recover_would"], "nothing");
@@ -32,7 +32,7 @@ void expect_settled(Host& host, const std::string& version) {
 }
 
 void expect_recovery(Host& host, const Row& row) {
-  const Json answer = host.json(recover_with(row.policy));
+  Json answer = host.json(recover_with(row.policy));
   ASSERT_FALSE(answer["recovered"].is_null());
   EXPECT_EQ(answer["recovered"]["outcome"], row.version == "2.0.0" ? "committed" : "rolled_back");
   expect_settled(host, row.version);
@@ -126,7 +126,7 @@ TEST(Recovery, AsksAPersonWhenReplayWasOrderedAndIsImpossible) {
   Host host;
   lose_staged_gamma(host);
   const auto before = host.snapshot("bin");
-  const Json answer = host.json({"recover", "--policy", "replay"}, 4);
+  Json answer = host.json({"recover", "--policy", "replay"}, 4);
   EXPECT_EQ(answer["recovered"]["phase"], "needs_operator");
   EXPECT_EQ(host.snapshot("bin"), before) << "nothing is overwritten";
 }
@@ -177,7 +177,7 @@ TEST(Recovery, AtBootReplaysTheFilesAndLeavesTheDoctorForLater) {
   Host host;
   crash_in_swap(host, 1);
   const std::size_t runs = host.hook_log("doctor").size();
-  const Json boot = host.json({"recover", "--boot"});
+  Json boot = host.json({"recover", "--boot"});
   EXPECT_EQ(boot["recovered"]["phase"], "doctor");
   EXPECT_TRUE(boot["recovered"]["outcome"].is_null());
   EXPECT_EQ(host.installed(), "2.0.0");
@@ -239,7 +239,7 @@ TEST(Recovery, DryRunSaysWhatItWouldDoAndDoesNothing) {
 TEST(Recovery, IsDoneFirstByTheNextApply) {
   Host host;
   crash_in_swap(host, 1);
-  const Json answer = host.json({"apply", host.release("3.0.0")});
+  Json answer = host.json({"apply", host.release("3.0.0")});
   EXPECT_EQ(answer["to_version"], "3.0.0");
   ASSERT_TRUE(answer.contains("recovered")) << answer.dump();
   EXPECT_FALSE(answer["recovered"].is_null());

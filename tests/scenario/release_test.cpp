@@ -270,7 +270,7 @@ TEST(Release, FilesThatAreEqualAreLeftOutOfTheSwap) {
     manifest["files"][1]["size"] = same.size();
   });
   const auto before = host.snapshot("bin");
-  const Json answer = host.json({"apply", release});
+  Json answer = host.json({"apply", release});
   const auto after = host.snapshot("bin");
   EXPECT_EQ(after.at(host.bin("beta")), before.at(host.bin("beta")));
   EXPECT_EQ(after.at(host.bin("beta.previous")), before.at(host.bin("beta.previous")));

@@ -30,7 +30,7 @@ std::string id_that_committed(const Host& host, const std::string& version) {
 TEST(Rollback, GoesBackToWhatRanBefore) {
   Host host;
   install_all(host, {"1.0.0", "2.0.0"});
-  const Json answer = host.json({"rollback"});
+  Json answer = host.json({"rollback"});
   EXPECT_EQ(answer["kind"], "rollback");
   EXPECT_EQ(answer["from_version"], "2.0.0");
   EXPECT_EQ(answer["to_version"], "1.0.0");
@@ -53,7 +53,7 @@ TEST(Rollback, TwiceReturns) {
 TEST(Rollback, OfTheFirstUpdateFindsWhatWasThere) {
   Host host;
   host.install("1.0.0");
-  const Json answer = host.json({"rollback"});
+  Json answer = host.json({"rollback"});
   EXPECT_TRUE(answer["to_version"].is_null()) << answer.dump();
   EXPECT_EQ(host.installed(), "0.9.0");
 }
@@ -78,7 +78,7 @@ TEST(Rollback, ToAnUpdateThatWasUndoneIsRefused) {
   Host host;
   host.install("1.0.0");
   host.doctor("test \"$installed\" != 2.0.0\n");
-  const Json undone = host.json({"apply", host.release("2.0.0")}, 3);
+  Json undone = host.json({"apply", host.release("2.0.0")}, 3);
   EXPECT_EQ(host.run({"rollback", "--to", id_of(undone)}).code, 9);
   EXPECT_EQ(host.installed(), "1.0.0");
 }
@@ -196,7 +196,7 @@ TEST(Retention, IsShownByHistory) {
   Host host;
   host.configure([](Settings& s) { s.generations = 1; });
   install_all(host, {"1.0.0", "2.0.0", "3.0.0"});
-  const Json history = host.json({"history", "list"});
+  Json history = host.json({"history", "list"});
   ASSERT_EQ(history.size(), 3U);
   EXPECT_EQ(history[1]["kept"], true) << "2.0.0 can be gone back to";
   EXPECT_EQ(history[2]["kept"], false) << "1.0.0 is gone";

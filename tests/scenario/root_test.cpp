@@ -54,7 +54,7 @@ TEST_F(Root, UpdatesTheImageUnderItsOwnConfiguration) {
   EXPECT_EQ(alpha(), program("alpha", "1.0.0"));
   EXPECT_TRUE(present(image + "/var/lib/demo/journal.db"));
   EXPECT_FALSE(present("/var/lib/demo"));
-  const Json answer = ended.json();
+  Json answer = ended.json();
   EXPECT_EQ(answer["files"][0]["destination"], "/usr/local/bin/alpha");
   EXPECT_EQ(answer["files"][0]["backup"], "/usr/local/bin/alpha.previous");
   EXPECT_FALSE(contains(ended.out, image + "/usr")) << "the output holds paths without DIR";

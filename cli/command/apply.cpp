@@ -1,0 +1,38 @@
+#include "cli/command.hpp"
+#include "cli/environment.hpp"
+#include "cli/trust.hpp"
+#include "cli/update_result.hpp"
+#include "recovery/update.hpp"
+
+namespace update::cli {
+namespace {
+
+constexpr OptionSpec kOptions[] = {{"dry-run"},    {"allow-downgrade"}, {"reinstall"},
+                                   {"no-restart"}, {"no-doctor"},       {"progress", "STYLE"}};
+
+Result<int> run_apply(Context& context) {
+  UPDATE_TRY_ASSIGN(const ProgressStyle style, progress_style(context));
+  Progress progress(context.console(), context.log, context.system().clock, style);
+  UPDATE_TRY_ASSIGN(const Environment env, make_environment(context, progress));
+  const std::int64_t began_ms = context.system().clock.monotonic_ms();
+  UPDATE_TRY_ASSIGN(Release release,
+                    open_trusted_release(env, context.options.arguments().front()));
+  const ApplyOptions options{.allow_downgrade = context.options.has("allow-downgrade"),
+                             .reinstall = context.options.has("reinstall"),
+                             .restart = !context.options.has("no-restart"),
+                             .doctor = !context.options.has("no-doctor")};
+  if (context.options.has("dry-run")) {
+    UPDATE_TRY_ASSIGN(const PlannedUpdate planned, plan_apply_only(env, release, options));
+    tell_plan(context, env, planned);
+    return 0;
+  }
+  const UpdateReport report = apply_release(env, release, options);
+  progress.clear();
+  return tell_result(context, env, report, context.system().clock.monotonic_ms() - began_ms);
+}
+
+}  // namespace
+
+const Command kApply = {"apply", "RELEASE", kOptions, 1, 1, run_apply};
+
+}  // namespace update::cli

@@ -1,0 +1,85 @@
+#include "cli/audit.hpp"
+#include "cli/command.hpp"
+#include "cli/environment.hpp"
+#include "cli/json_documents.hpp"
+#include "cli/json_transaction.hpp"
+#include "cli/output.hpp"
+#include "engine/base/text.hpp"
+
+namespace update::cli {
+namespace {
+
+constexpr OptionSpec kVerifyOptions[] = {{"expect", "HASH"}};
+constexpr std::size_t kExportBlock = 256 * 1024;
+
+Result<std::optional<Sha256Digest>> expected_hash(const Options& options) {
+  const auto hex = options.value("expect");
+  if (!hex) return std::nullopt;
+  auto digest = Sha256Digest::from_hex(*hex);
+  if (!digest) {
+    return fail(ErrorCode::usage, "--expect takes the 64 hexadecimal digits of an event's hash");
+  }
+  return *digest;
+}
+
+std::string audit_text(const AuditReport& audit) {
+  std::string text = counted(audit.events, "event") + " checked\n";
+  if (audit.begins_after_lost_journal) {
+    text += "the chain begins after a lost journal, at event " +
+            std::to_string(*audit.begins_after_lost_journal) + "\n";
+  }
+  return audit.finding.empty() ? text + "the chain is whole\n" : text;
+}
+
+Result<int> run_history_verify(Context& context) {
+  UPDATE_TRY_ASSIGN(const auto expected, expected_hash(context.options));
+  Progress silent(context.console(), context.log, context.system().clock, ProgressStyle::none);
+  UPDATE_TRY_ASSIGN(const Environment env, make_environment(context, silent));
+  UPDATE_TRY_ASSIGN(auto readable, open_journal_for_reading(env));
+  AuditReport audit;
+  if (readable) {
+    UPDATE_TRY_ASSIGN(audit, audit_journal(readable->journal, readable->head, expected));
+  } else if (expected) {
+    audit.finding = "there is no journal, so the expected hash is not in it";
+  }
+  say(context, audit_text(audit));
+  if (audit.finding.empty()) {
+    print_document(context, audit_document(audit, nullptr));
+    return 0;
+  }
+  std::string message = "the history was changed: ";
+  if (audit.first_bad_seq) message += "event " + std::to_string(*audit.first_bad_seq) + ": ";
+  const Error error(ErrorCode::not_trusted, message + audit.finding);
+  print_document(context, audit_document(audit, &error));
+  print_error(context, error);
+  return exit_code(error.code());
+}
+
+Result<int> run_export(Context& context) {
+  Progress silent(context.console(), context.log, context.system().clock, ProgressStyle::none);
+  UPDATE_TRY_ASSIGN(const Environment env, make_environment(context, silent));
+  UPDATE_TRY_ASSIGN(auto readable, open_journal_for_reading(env));
+  if (!readable) return 0;
+  std::string block;
+  const auto flush = [&]() -> Status {
+    // An audit log that ends early must not look like a whole one.
+    if (!context.console().out(block)) {
+      return fail(ErrorCode::failed, "standard output cannot be written: the export is not whole");
+    }
+    block.clear();
+    return {};
+  };
+  UPDATE_TRY(readable->journal.for_each_event([&](const Event& event) -> Status {
+    block += exported_event(event) + "\n";
+    return block.size() < kExportBlock ? Status() : flush();
+  }));
+  UPDATE_TRY(flush());
+  return 0;
+}
+
+}  // namespace
+
+const Command kHistoryVerify = {"history verify", "", kVerifyOptions, 0, 0, run_history_verify};
+const Command kHistoryExport = {"history export", "", {}, 0, 0, run_export};
+
+}  // namespace update::cli

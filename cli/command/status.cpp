@@ -1,0 +1,84 @@
+#include <cerrno>
+
+#include "cli/command.hpp"
+#include "cli/environment.hpp"
+#include "cli/json_transaction.hpp"
+#include "cli/output.hpp"
+#include "engine/base/text.hpp"
+#include "recovery/recover.hpp"
+
+namespace update::cli {
+namespace {
+
+// Before the first update the journal says nothing of the files: they are there or not.
+Result<std::vector<InstalledFile>> look_at_files(const Environment& env) {
+  std::vector<InstalledFile> files;
+  for (const ConfiguredFile& file : env.config.files) {
+    InstalledFile seen{file.name, file.destination.text(), "missing", std::nullopt};
+    auto place = open_trusted_parent(env.root, file.destination);
+    if (place) {
+      UPDATE_TRY_ASSIGN(const auto found, place->folder->lookup(place->name));
+      if (found) seen.state = "ok";
+    } else if (place.error().system_errno() != ENOENT) {
+      return fail(std::move(place).error());
+    }
+    files.push_back(std::move(seen));
+  }
+  return files;
+}
+
+Result<StatusReport> look(const Environment& env) {
+  StatusReport report;
+  UPDATE_TRY_ASSIGN(auto readable, open_journal_for_reading(env));
+  if (!readable) {
+    UPDATE_TRY_ASSIGN(report.files, look_at_files(env));
+    return report;
+  }
+  Journal& journal = readable->journal;
+  UPDATE_TRY_ASSIGN(report.installed_version, journal.installed_version());
+  UPDATE_TRY_ASSIGN(const auto unfinished, journal.unfinished());
+  if (unfinished) {
+    UPDATE_TRY_ASSIGN(report.unfinished, view_of(env, *readable, *unfinished));
+    UPDATE_TRY_ASSIGN(report.recover_would, recover_would(env, journal, {}));
+  }
+  UPDATE_TRY_ASSIGN(report.files, report_installed(env, journal, false));
+  return report;
+}
+
+Colour colour_of(std::string_view state) {
+  return state == "ok" ? Colour::good : Colour::bad;
+}
+
+std::string status_text(const StatusReport& report, bool colours) {
+  std::string text =
+      "installed: " +
+      coloured(colours, Colour::strong,
+               report.installed_version ? escape(*report.installed_version) : "not known") +
+      "\n";
+  Table table(colours);
+  for (const InstalledFile& file : report.files) {
+    table.add(
+        {{escape(file.name)}, {escape(file.destination)}, {file.state, colour_of(file.state)}});
+  }
+  text += table.text("  ");
+  if (!report.unfinished) return text + "unfinished: nothing\n";
+  return text + unfinished_text(*report.unfinished) + "recover would do: " + report.recover_would +
+         "\n";
+}
+
+Result<int> run_status(Context& context) {
+  Progress silent(context.console(), context.log, context.system().clock, ProgressStyle::none);
+  UPDATE_TRY_ASSIGN(const Environment env, make_environment(context, silent));
+  UPDATE_TRY_ASSIGN(const StatusReport report, look(env));
+  if (context.global.json) print_document(context, status_document(report));
+  say(context, status_text(report, context.global.colour));
+  if (!report.unfinished) return 0;
+  return exit_code(report.recover_would == "needs_operator" ? ErrorCode::needs_operator
+                                                            : ErrorCode::unfinished);
+}
+
+}  // namespace
+
+const Command kStatus = {"status", "", {}, 0, 0, run_status};
+
+}  // namespace update::cli

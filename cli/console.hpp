@@ -1,0 +1,27 @@
+#pragma once
+
+#include <string_view>
+
+namespace update::cli {
+
+/// Where text goes. What cannot be written is dropped: that nobody reads any more changes nothing
+/// about the host, and the exit code tells the state of the host.
+class Console {
+ public:
+  virtual ~Console() = default;
+  /// False where it could not be written.
+  virtual bool out(std::string_view text) = 0;
+  virtual void err(std::string_view text) = 0;
+  virtual bool out_is_terminal() const = 0;
+  virtual bool err_is_terminal() const = 0;
+};
+
+class StandardConsole final : public Console {
+ public:
+  bool out(std::string_view text) override;
+  void err(std::string_view text) override;
+  bool out_is_terminal() const override;
+  bool err_is_terminal() const override;
+};
+
+}  // namespace update::cli

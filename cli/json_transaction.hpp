@@ -1,0 +1,45 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cli/transaction_view.hpp"
+
+// The JSON documents that hold transactions (cli.md, "JSON"). Each function gives one whole
+// document.
+namespace update::cli {
+
+/// `error` stands in the field of that name where the journal has none; `recovered` is an earlier
+/// one that was recovered first.
+std::string transaction_document(const TransactionView& view, const Error* error,
+                                 const TransactionView* recovered);
+/// As `history show` gives it, without the field `recovered`.
+std::string history_entry_document(const TransactionView& view);
+
+struct ListedTransaction {
+  TransactionRecord record;
+  bool kept = false;  ///< the state right after it can still be gone back to
+};
+std::string history_document(const std::vector<ListedTransaction>& listed);
+
+/// {"recovered": …}; `error` as above.
+std::string recovered_document(const TransactionView* recovered, const Error* error);
+
+/// Nothing was to be done, since that version is installed.
+std::string already_installed_document(const std::optional<std::string>& version,
+                                       const TransactionView* recovered);
+
+struct StatusReport {
+  std::optional<std::string> installed_version;
+  std::optional<TransactionView> unfinished;
+  std::string recover_would = "nothing";
+  std::vector<InstalledFile> files;
+};
+std::string status_document(const StatusReport& report);
+
+/// One line of `history export`; what a verifier elsewhere needs to compute the hash again.
+std::string exported_event(const Event& event);
+
+}  // namespace update::cli

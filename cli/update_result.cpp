@@ -1,0 +1,200 @@
+#include "cli/update_result.hpp"
+
+#include "cli/json_documents.hpp"
+#include "cli/json_transaction.hpp"
+#include "cli/output.hpp"
+#include "cli/transaction_view.hpp"
+#include "engine/base/text.hpp"
+
+namespace update::cli {
+namespace {
+
+std::optional<TransactionView> try_load(const Context& context, const Environment& env,
+                                        std::optional<TransactionId> id) {
+  if (!id) return std::nullopt;
+  auto view = load_transaction(env, *id);
+  if (view) return std::move(*view);
+  context.log.warning("update " + std::to_string(id->value) +
+                      " cannot be read again: " + escape(view.error().message()));
+  return std::nullopt;
+}
+
+// Where no transaction was begun, the one that stands in the way.
+std::optional<TransactionView> transaction_of_failure(const Context& context,
+                                                      const Environment& env,
+                                                      const UpdateReport& report) {
+  const auto id = report.transaction ? report.transaction : report.recovered;
+  if (id) return try_load(context, env, id);
+  auto unfinished = load_unfinished(env);
+  return unfinished ? std::move(*unfinished) : std::nullopt;
+}
+
+std::size_t changed_files(const TransactionView& view) {
+  std::size_t count = 0;
+  for (const FileReport& file : view.files) count += file.state == "unchanged" ? 0U : 1U;
+  return count;
+}
+
+std::string success_text(const TransactionView& view) {
+  const TransactionRecord& record = view.record;
+  const std::string verb = record.kind == "rollback" ? "went back to " : "installed ";
+  std::string text = verb + version_text(record.to_version) + " (was " +
+                     version_text(record.from_version) + "), update " +
+                     std::to_string(record.id.value) + ", " + counted(changed_files(view), "file");
+  if (view.measured_ms) text += ", " + duration_text(*view.measured_ms);
+  return text + "\n";
+}
+
+void say_recovered(const Context& context, const TransactionView& view) {
+  say(context, "update " + std::to_string(view.record.id.value) + " was recovered first: " +
+                   escape(view.record.outcome.value_or("unfinished")) + "\n");
+}
+
+std::optional<std::string> installed_version(const Environment& env) {
+  auto readable = open_journal_for_reading(env);
+  if (!readable || !*readable) return std::nullopt;
+  auto version = (*readable)->journal.installed_version();
+  return version ? std::move(*version) : std::nullopt;
+}
+
+int tell_success(const Context& context, const Environment& env, const UpdateReport& report,
+                 std::int64_t measured_ms) {
+  const auto recovered = try_load(context, env, report.recovered);
+  const TransactionView* earlier = recovered ? &*recovered : nullptr;
+  if (earlier != nullptr) say_recovered(context, *earlier);
+  if (!report.transaction) {
+    const auto version = installed_version(env);
+    print_document(context, already_installed_document(version, earlier));
+    say(context, version_text(version) + " is already installed\n");
+    return 0;
+  }
+  auto view = try_load(context, env, report.transaction);
+  if (!view) {
+    // The outcome is known even where the journal cannot be read again.
+    TransactionRecord record;
+    record.id = *report.transaction;
+    record.phase = Phase::committed;
+    record.outcome = "committed";
+    view = TransactionView{std::move(record), {}, {}, std::nullopt};
+  }
+  view->measured_ms = measured_ms;
+  print_document(context, transaction_document(*view, nullptr, earlier));
+  say(context, success_text(*view));
+  return 0;
+}
+
+void explain_failure(const Context& context, const TransactionView& view) {
+  const TransactionRecord& record = view.record;
+  if (!is_final(record.phase)) {
+    context.console().err(unfinished_text(view));
+  } else if (record.phase == Phase::rolled_back) {
+    context.console().err("update " + std::to_string(record.id.value) + " was undone: " +
+                          version_text(record.from_version) + " is what this host runs\n");
+  }
+}
+
+int tell_failure(const Context& context, const Environment& env, const UpdateReport& report,
+                 std::int64_t measured_ms) {
+  const Error& error = report.status.error();
+  const int code = exit_code(error.code());
+  const bool is_transaction = code == 3 || code == 4 || code == 10;
+  print_error(context, error);
+  std::optional<TransactionView> view;
+  if (is_transaction || report.transaction) view = transaction_of_failure(context, env, report);
+  if (view) {
+    if (report.transaction && view->record.finished_at_us) view->measured_ms = measured_ms;
+    explain_failure(context, *view);
+  }
+  if (view && is_transaction) {
+    // An earlier one that could not be recovered is the document itself.
+    const bool is_another = report.transaction && report.recovered != report.transaction;
+    const auto recovered = is_another ? try_load(context, env, report.recovered) : std::nullopt;
+    print_document(context, transaction_document(*view, &error, recovered ? &*recovered : nullptr));
+  } else {
+    print_document(context, error_document(error, report.transaction));
+  }
+  return code;
+}
+
+std::string change_text(Change change) {
+  switch (change) {
+    case Change::replace: return "replace";
+    case Change::install: return "install";
+    case Change::remove: return "remove";
+    case Change::unchanged: return "unchanged";
+  }
+  return "";
+}
+
+std::string units_text(const Plan& plan, const Environment& env) {
+  if (!plan.restart) return "nothing";
+  std::string text;
+  for (const PlannedUnit& unit : plan.units) {
+    text.append(text.empty() ? "" : ", ").append(escape(unit.name));
+    if (!unit.was_active) text += " (is stopped, and stays so)";
+  }
+  if (!plan.units.empty()) return text;
+  for (const std::string& word : env.config.restart.command) {
+    text.append(text.empty() ? "" : " ").append(escape(word));
+  }
+  return text;
+}
+
+std::string doctor_text(const Plan& plan, const Environment& env) {
+  if (!plan.doctor) return "not asked";
+  std::string text;
+  for (const std::string& word : env.config.doctor.command) {
+    text.append(text.empty() ? "" : " ").append(escape(word));
+  }
+  return text;
+}
+
+}  // namespace
+
+std::uint64_t bytes_to_stage(const Plan& plan) {
+  std::uint64_t bytes = 0;
+  for (const PlannedFile& file : plan.files) {
+    if (!file.unchanged && file.new_state) bytes += file.new_state->size;
+  }
+  return bytes;
+}
+
+int tell_result(const Context& context, const Environment& env, const UpdateReport& report,
+                std::int64_t measured_ms) {
+  return report.status ? tell_success(context, env, report, measured_ms)
+                       : tell_failure(context, env, report, measured_ms);
+}
+
+std::string plan_text(const PlannedUpdate& planned, const Environment& env,
+                      const std::vector<std::string>& packages, bool colours) {
+  const Plan& plan = planned.plan;
+  std::string text = std::string(name_of(plan.kind)) + " " + version_text(plan.to_version) +
+                     " (now " + version_text(plan.from_version) + ")\n";
+  if (planned.nothing_to_do) text += "nothing is to be done: it is installed already\n";
+  if (plan.signed_by) text += "signed by " + escape(*plan.signed_by) + "\n";
+  if (!plan.notes.empty()) text += "notes: " + escape(plan.notes, true) + "\n";
+  Table table(colours);
+  for (const PlannedFile& file : plan.files) {
+    const Change change = file.change();
+    table.add({{change_text(change), change == Change::unchanged ? Colour::dim : Colour::strong},
+               {escape(file.destination.text())},
+               {file.new_state ? format_size(file.new_state->size) : ""}});
+  }
+  text += table.text("  ");
+  text += "restart: " + units_text(plan, env) + "\n";
+  text += "doctor: " + doctor_text(plan, env) + "\n";
+  text += "space: " + format_size(bytes_to_stage(plan)) + " are written\n";
+  for (const std::string& owned : packages) {
+    text += "warning: " + escape(owned) + " belongs to a package, whose next update replaces it\n";
+  }
+  return text;
+}
+
+void tell_plan(const Context& context, const Environment& env, const PlannedUpdate& planned) {
+  const auto packages = package_owned(env);
+  print_document(context, plan_document(planned, packages));
+  say(context, plan_text(planned, env, packages, context.global.colour) +
+                   "This was a dry run: nothing was changed.\n");
+}
+
+}  // namespace update::cli
