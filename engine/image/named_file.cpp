@@ -9,7 +9,7 @@ Result<NamedPlace> open_named_place(os::FileSystem& files, const std::string& pa
   const auto slash = path.rfind('/');
   const std::string name = slash == std::string::npos ? path : path.substr(slash + 1);
   std::string parent = slash == std::string::npos ? "." : path.substr(0, slash);
-  if (parent.empty()) parent = "/";
+  if (parent.empty()) parent.push_back('/');
   if (name.empty() || name == "." || name == ".." || path.find('\0') != std::string::npos) {
     return fail(ErrorCode::usage, "'" + path + "' is not the path of a file");
   }
@@ -26,7 +26,9 @@ Result<std::unique_ptr<os::File>> open_named_file(os::FileSystem& files, const s
     if (!found) return fail(Error::from_errno(ENOENT, "opening " + at));
     if (found->type != os::FileType::symbolic_link) return place.folder->open_file(place.name);
     UPDATE_TRY_ASSIGN(const std::string target, place.folder->read_link(place.name));
-    at = target.starts_with('/') ? target : place.folder->path() + "/" + target;
+    at = target.starts_with('/') ? std::string() : place.folder->path();
+    if (!at.empty()) at.push_back('/');
+    at.append(target);
   }
   return fail(Error::from_errno(ELOOP, "opening " + path));
 }

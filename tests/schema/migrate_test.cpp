@@ -1,9 +1,10 @@
 #include "schema/migrate.hpp"
 
-#include <cctype>
+#include <cerrno>
 
 #include "tests/schema/journal_fixture.hpp"
 #include "tests/schema/sqlite_tools.hpp"
+#include "tests/schema/sync_counter.hpp"
 
 namespace update::test {
 namespace {
@@ -99,6 +100,29 @@ TEST(Migrations, OneThatFailsLeavesTheSchemaOfTheOneBefore) {
   PlainDatabase database(folder.journal());
   EXPECT_EQ(database.value("PRAGMA user_version"), std::to_string(newest_schema() + 1));
   EXPECT_EQ(database.value("SELECT count(*) FROM sqlite_schema WHERE name = 'third'"), "0");
+}
+
+TEST(Migrations, NumberAndTablesAreOneCommitWhateverBecomesOfIt) {
+  const JournalFolder folder;
+  create_journal(folder.journal());
+  {
+    // A WAL that is in use, so that the sync that fails comes after all frames are written.
+    Journal journal = open_journal(folder.journal());
+    add(journal, begin(1), Durability::durable);
+  }
+  {
+    Database database = open_for_writing(folder.journal());
+    const FailingSync failing(EIO);
+    const auto migrated = migrate(database, shipped_and({kSecond}));
+    ASSERT_FALSE(migrated);
+    EXPECT_EQ(migrated.error().code(), ErrorCode::commit_unknown);
+  }
+  PlainDatabase database(folder.journal());
+  const bool has_number =
+      database.value("PRAGMA user_version") == std::to_string(newest_schema() + 1);
+  const bool has_table =
+      database.value("SELECT count(*) FROM sqlite_schema WHERE name = 'second'") == "1";
+  EXPECT_EQ(has_number, has_table);
 }
 
 TEST(Migrations, AnOlderProgramIsKeptOutOnlyByTheOneThatSaysSo) {

@@ -227,6 +227,11 @@ TEST(AppendOnly, EventsAndFinishedTransactionsAreProtectedByTheDatabaseItself) {
            "DELETE FROM event WHERE seq = 6",
            "DELETE FROM event",
            "INSERT OR REPLACE INTO event SELECT * FROM event WHERE seq = 6",
+           // Right but for a gap, and right but for what it follows.
+           "INSERT INTO event SELECT 8, NULL, 1, NULL, NULL, '{}', hash, hash FROM event"
+           " WHERE seq = 6",
+           "INSERT INTO event SELECT 7, NULL, 1, NULL, NULL, '{}', previous_hash, hash FROM event"
+           " WHERE seq = 6",
            "UPDATE \"transaction\" SET to_version = '9.9.9'",
            "UPDATE \"transaction\" SET finished_at_us = NULL, phase = 'stage'",
            "DELETE FROM \"transaction\"",
