@@ -166,6 +166,7 @@ Result<int> run_command(Invocation& invocation, const Command& command, const Op
   if (global.log_file) UPDATE_TRY(log.open_file(*global.log_file));
   log.record(command_line_of(invocation));
   Context context{invocation, global, options, log};
+  if (command.only_reads) invocation.system.stop.let_go();
   auto code = command.run(context);
   if (!code) log.record("error: " + escape(code.error().message()));
   log.record("exit code " + std::to_string(code ? *code : exit_code(code.error().code())));

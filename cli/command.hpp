@@ -55,6 +55,7 @@ struct Command {
   std::size_t arguments_most = 0;
   /// The exit code, of a command that has said all; an error is told by the caller.
   Result<int> (*run)(Context& context);
+  bool only_reads = false;  ///< Ctrl-C ends it as it ends any other program
 
   std::string_view family() const { return name.substr(0, name.find(' ')); }
 };

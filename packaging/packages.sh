@@ -20,10 +20,11 @@ need_packages() {
     exit 1
   fi
   echo "Installing Debian packages:$missing"
+  local said
   # shellcheck disable=SC2086  # one word a package
-  { apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y \
-      --no-install-recommends $missing; } >/dev/null || {
-    echo "apt-get could not install them; its own words are above." >&2
+  said=$({ apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y \
+    --no-install-recommends $missing; } 2>&1) || {
+    printf '%s\napt-get could not install them.\n' "$said" >&2
     exit 1
   }
 }

@@ -70,14 +70,15 @@ Decision decide_reconstructed(const Situation& now, const Picture& picture) {
 Decision decide_swap(const Situation& now, const Picture& picture) {
   if (now.reconstructed) return decide_reconstructed(now, picture);
   if (picture.any_foreign) {
-    if (std::none_of(now.files.begin(), now.files.end(), [](const Observation& file) {
-          return !file.unchanged && file.destination == Holds::new_bytes;
-        })) {
+    if (std::none_of(now.files.begin(), now.files.end(), was_renamed)) {
       return {Action::discard, "a destination was changed by somebody else before the swap"};
     }
     return ask("a destination was changed by somebody else");
   }
   const bool forward = goes_forward(now);
+  if (forward && now.resumptions >= 1) {
+    return ask("the rollback was resumed before and stopped again");
+  }
   if (picture.new_complete && (forward || now.policy != RecoveryPolicy::rollback)) {
     return {Action::replay_swap, "stopped during the swap, every new file is there"};
   }
@@ -98,7 +99,7 @@ Decision decide_after_new_code(const Situation& now, const Picture& picture) {
     return {Action::verify, "left for the doctor by recover --boot"};
   }
   if (goes_forward(now)) {
-    if (now.resumptions_after_new_code >= 1) {
+    if (now.resumptions >= 1) {
       return ask("the rollback was resumed before and stopped again");
     }
     if (!picture.all_new) return ask("a destination was changed by somebody else");

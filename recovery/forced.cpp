@@ -19,20 +19,28 @@ Status check_available(const Case& found, Force force) {
   return {};
 }
 
+/// What cannot be kept is not written over.
+Status refuse_irregular(const Case& found) {
+  for (const PlannedFile& file : found.plan.files) {
+    UPDATE_TRY_ASSIGN(const auto present,
+                      found.folders.of(file.destination).lookup(file.destination.name()));
+    if (!present || present->type == os::FileType::regular) continue;
+    return fail(Error(ErrorCode::needs_operator,
+                      file.destination.text() + " is no regular file and cannot be kept")
+                    .hint("move it away, then run the command again"));
+  }
+  return {};
+}
+
 /// Somebody's work, before it is written over.
 Status keep_foreign(Session& session, const Case& found, const PlannedFile& file) {
   os::Folder& folder = found.folders.of(file.destination);
   const std::string name = file.destination.name();
   UPDATE_TRY_ASSIGN(const auto present, folder.lookup(name));
   if (!present) return {};
-  if (present->type != os::FileType::regular) {
-    return fail(Error(ErrorCode::needs_operator,
-                      file.destination.text() + " is no regular file and cannot be kept")
-                    .hint("move it away, then run the command again"));
-  }
   UPDATE_TRY_ASSIGN(const Sha256Digest digest, hash_named(folder, name));
-  UPDATE_TRY_ASSIGN(const bool stored, store_generation(session, folder, name, digest));
-  if (stored) UPDATE_TRY(sync_generations(session.state()));
+  UPDATE_TRY(store_generation(session, folder, name, digest).map([](bool) {}));
+  UPDATE_TRY(sync_generations(session.state()));
   return session.note(found.plan.tag.id, Phase::needs_operator,
                       kept_detail(digest, file.destination.text()), Durability::durable);
 }
@@ -45,12 +53,22 @@ Status keep_all_foreign(Session& session, const Case& found) {
   return {};
 }
 
+/// The bytes that were kept are the ones that are written over: looked at once more right before.
+Status look_again(const Case& found, const PlannedFile& file, const Observation& seen) {
+  os::Folder& folder = found.folders.of(file.destination);
+  UPDATE_TRY_ASSIGN(const Holds now, observe(folder, file));
+  if (now == seen.destination) return {};
+  return fail(ErrorCode::needs_operator,
+              file.destination.text() + " changed while the decision was carried out");
+}
+
 Status write_one_version(step::Context& context, const Case& found, Force force) {
   const Holds wanted = force == Force::rollback ? Holds::old_bytes : Holds::new_bytes;
   for (std::size_t index = 0; index < found.plan.files.size(); ++index) {
     const Observation& seen = found.situation.files[index];
     if (seen.unchanged || seen.destination == wanted) continue;
     const PlannedFile& file = found.plan.files[index];
+    UPDATE_TRY(look_again(found, file, seen));
     UPDATE_TRY(force == Force::rollback ? step::put_back(context, file)
                                         : step::put_in_place(context, file));
   }
@@ -65,8 +83,7 @@ Status keep_backups(Session& session, const Case& found) {
     UPDATE_TRY_ASSIGN(const auto there, folder.lookup(backup));
     if (!there || there->type != os::FileType::regular) continue;
     UPDATE_TRY_ASSIGN(const Sha256Digest digest, hash_named(folder, backup));
-    UPDATE_TRY_ASSIGN(const bool stored, store_generation(session, folder, backup, digest));
-    static_cast<void>(stored);
+    UPDATE_TRY(store_generation(session, folder, backup, digest).map([](bool) {}));
     UPDATE_TRY(sync_generations(session.state()));
     UPDATE_TRY(session.note(found.plan.tag.id, Phase::needs_operator,
                             kept_detail(digest, file.destination.text()), Durability::durable));
@@ -89,27 +106,28 @@ void tidy(step::Context& context, Phase outcome) {
 }
 
 /// What was started is the operator's to look at: a restart that fails is said, and changes no
-/// decision.
-void restart_units(step::Context& context) {
-  if (Status restarted = step::restart(context, Phase::needs_operator); !restarted) {
-    context.env().observer.warning(restarted.error().message());
-  }
+/// decision. A journal that cannot be written any more does.
+Status restart_units(step::Context& context) {
+  Status restarted = step::restart(context, Phase::needs_operator);
+  if (restarted || restarted.error().code() == ErrorCode::commit_unknown) return restarted;
+  context.env().observer.warning(restarted.error().message());
+  return {};
 }
 
-}  // namespace
+Status abandon(step::Context& context, const Case& found, const RecoverRequest& request) {
+  UPDATE_TRY(keep_backups(context.session, found));
+  UPDATE_TRY(
+      record_outcome(context.session, found, Phase::abandoned, "abandon", request.reason, {}));
+  tidy(context, Phase::abandoned);
+  return {};
+}
 
-Status carry_out_force(Session& session, Case& found, const RecoverRequest& request) {
-  step::Context context{session, found.plan, found.folders};
-  if (*request.force == Force::abandon) {
-    UPDATE_TRY(keep_backups(session, found));
-    UPDATE_TRY(record_outcome(session, found, Phase::abandoned, "abandon", request.reason, {}));
-    tidy(context, Phase::abandoned);
-    return {};
-  }
-  UPDATE_TRY(check_available(found, *request.force));
+Status force_version(step::Context& context, const Case& found, const RecoverRequest& request) {
+  Session& session = context.session;
+  UPDATE_TRY(refuse_irregular(found));
   UPDATE_TRY(keep_all_foreign(session, found));
   UPDATE_TRY(write_one_version(context, found, *request.force));
-  restart_units(context);
+  UPDATE_TRY(restart_units(context));
   if (*request.force == Force::rollback) {
     UPDATE_TRY(record_outcome(session, found, Phase::rolled_back, "rollback", request.reason, {}));
     tidy(context, Phase::rolled_back);
@@ -117,9 +135,21 @@ Status carry_out_force(Session& session, Case& found, const RecoverRequest& requ
   }
   UPDATE_TRY(
       record_outcome(session, found, Phase::committed, "commit", request.reason, Verdict::forced));
-  retire(session, found.plan, found.folders);
+  retire(session, found.plan, found.folders, Retirement::again);
   session.anchor(found.plan.tag.id, Phase::committed);
   return {};
+}
+
+}  // namespace
+
+Status carry_out_force(Session& session, Case& found, const RecoverRequest& request) {
+  step::Context context{session, found.plan, found.folders};
+  if (*request.force != Force::abandon) UPDATE_TRY(check_available(found, *request.force));
+  Status done = *request.force == Force::abandon ? abandon(context, found, request)
+                                                 : force_version(context, found, request);
+  if (done || done.error().code() == ErrorCode::commit_unknown) return done;
+  // Whatever stopped it, the transaction still is where it was, and still needs a person.
+  return fail(std::move(done).error().as(ErrorCode::needs_operator));
 }
 
 }  // namespace update

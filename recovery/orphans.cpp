@@ -22,31 +22,42 @@ Result<std::optional<Plan>> committed_plan(Session& session, const TransactionTa
   return plan;
 }
 
-/// Finishes what a commit left to be tidied.
+/// Finishes what a commit left to be tidied. False if this is no committed transaction's.
 Result<bool> finish_retirement(Session& session, const TransactionTag& tag) {
   UPDATE_TRY_ASSIGN(const std::optional<Plan> plan, committed_plan(session, tag));
   if (!plan) return false;
   UPDATE_TRY_ASSIGN(const TargetFolders folders,
                     TargetFolders::open(session.env().root, destinations_of(*plan)));
-  retire(session, *plan, folders);
+  UPDATE_TRY_ASSIGN(const auto newest, session.journal().newest_committed());
+  const bool overtaken = newest && newest->id > tag.id;
+  retire(session, *plan, folders, overtaken ? Retirement::overtaken : Retirement::again);
   session.anchor(tag.id, Phase::committed);
   return true;
 }
 
+/// Was it undone or given up, by the very transaction that made this name? Then its backup served
+/// its purpose.
+Result<bool> ended_without_it(Session& session, const TransactionTag& tag) {
+  UPDATE_TRY_ASSIGN(const auto record, session.journal().transaction(tag.id));
+  if (!record || (record->phase != Phase::rolled_back && record->phase != Phase::abandoned)) {
+    return false;
+  }
+  UPDATE_TRY_ASSIGN(const std::vector<Event> events, session.journal().events_of(tag.id));
+  UPDATE_TRY_ASSIGN(const TransactionStory story, story_of(events));
+  UPDATE_TRY_ASSIGN(const Plan plan, past_plan_from_text(story.plan_text, session.env().config));
+  return plan.tag == tag;
+}
+
 /// Is this backup certainly not the only copy of anything?
-Result<bool> may_go(Session& session, const Orphan& orphan) {
-  UPDATE_TRY_ASSIGN(const auto record, session.journal().transaction(orphan.own.tag.id));
-  if (record && (record->phase == Phase::rolled_back || record->phase == Phase::abandoned)) {
-    UPDATE_TRY_ASSIGN(const std::vector<Event> events,
-                      session.journal().events_of(orphan.own.tag.id));
-    const auto story = story_of(events);
-    const auto plan = story ? past_plan_from_text(story->plan_text, session.env().config)
-                            : Result<Plan>(fail(ErrorCode::failed, "no plan"));
-    if (plan && plan->tag == orphan.own.tag) return true;
+Result<bool> may_go(Session* session, const Orphan& orphan) {
+  if (session != nullptr) {
+    UPDATE_TRY_ASSIGN(const bool ended, ended_without_it(*session, orphan.own.tag));
+    if (ended) return true;
   }
   UPDATE_TRY_ASSIGN(const auto backup, orphan.folder->lookup(orphan.file_name));
+  if (!backup) return true;
   UPDATE_TRY_ASSIGN(const auto present, orphan.folder->lookup(orphan.destination.name()));
-  return backup && present && backup->identity.same_inode(present->identity);
+  return present && backup->identity.same_inode(present->identity);
 }
 
 Result<std::size_t> remove_temporaries(os::Folder& folder) {
@@ -63,14 +74,14 @@ Result<std::size_t> remove_temporaries(os::Folder& folder) {
 
 }  // namespace
 
-Result<std::vector<Orphan>> find_orphans(const TargetFolders& folders, const Configuration& config,
-                                         const std::optional<TransactionTag>& unfinished) {
+Result<std::vector<Orphan>> find_orphans(const TargetFolders& folders,
+                                         const Configuration& config) {
   std::vector<Orphan> orphans;
   for (const auto& folder : folders.all()) {
     UPDATE_TRY_ASSIGN(const std::vector<std::string> names, folder->list());
     for (const std::string& name : names) {
       const auto own = parse_own_name(name);
-      if (!own || (unfinished && own->tag == *unfinished)) continue;
+      if (!own) continue;
       // Another product may keep its files in this folder, with names made in the same way.
       const auto file = std::find_if(
           config.files.begin(), config.files.end(), [&](const ConfiguredFile& configured) {
@@ -81,25 +92,31 @@ Result<std::vector<Orphan>> find_orphans(const TargetFolders& folders, const Con
       orphans.push_back({folder.get(), name, *own, file->destination});
     }
   }
+  std::stable_sort(orphans.begin(), orphans.end(), [](const Orphan& one, const Orphan& other) {
+    return one.own.tag < other.own.tag;
+  });
   return orphans;
 }
 
-Result<std::size_t> collect_orphans(Session& session, const std::vector<Orphan>& orphans) {
+Result<std::size_t> collect_orphans(const Environment& env, Session* session,
+                                    const std::vector<Orphan>& orphans) {
   std::size_t removed = 0;
   std::set<TransactionTag> retired;
   for (const Orphan& orphan : orphans) {
+    const TransactionTag& tag = orphan.own.tag;
     if (orphan.own.kind == OwnNameKind::backup) {
-      if (retired.contains(orphan.own.tag)) continue;
-      UPDATE_TRY_ASSIGN(const bool done, finish_retirement(session, orphan.own.tag));
-      if (done) {
-        retired.insert(orphan.own.tag);
+      if (session != nullptr && !retired.contains(tag)) {
+        UPDATE_TRY_ASSIGN(const bool done, finish_retirement(*session, tag));
+        if (done) retired.insert(tag);
+      }
+      if (retired.contains(tag)) {
         ++removed;
         continue;
       }
       UPDATE_TRY_ASSIGN(const bool removable, may_go(session, orphan));
       if (!removable) {
-        session.env().observer.warning(orphan.folder->path() + "/" + orphan.file_name +
-                                       " is a backup that no update explains; it was kept");
+        env.observer.warning(orphan.folder->path() + "/" + orphan.file_name +
+                             " is a backup that no update explains; it was kept");
         continue;
       }
     }

@@ -23,20 +23,31 @@ constexpr std::string_view kOperatorHint =
     "look at it with 'banger-update status', then decide: banger-update recover "
     "--force-rollback, --force-commit or --abandon, each with --reason";
 
-/// What was told to the driver of an update tells recovery only whether there is one version now.
-Status one_version(Status ended) {
-  if (ended) return ended;
-  switch (ended.error().code()) {
-    case ErrorCode::needs_operator:
-    case ErrorCode::unfinished:
-    case ErrorCode::commit_unknown:
-    case ErrorCode::journal_damaged: return ended;
-    default: return {};
+/// Whether there is one version now is what the journal says, not what the driver of an update was
+/// told.
+Status one_version(Session& session, const Situation& now, TransactionId id, Status ended) {
+  if (!ended) {
+    switch (ended.error().code()) {
+      case ErrorCode::needs_operator:
+      case ErrorCode::unfinished:
+      case ErrorCode::commit_unknown:
+      case ErrorCode::journal_damaged: return ended;
+      default: break;
+    }
   }
+  UPDATE_TRY_ASSIGN(const auto record, session.journal().transaction(id));
+  if (record && is_final(record->phase)) return {};
+  // What needs services waits for a recover after them, in doctor or in rollback.
+  if (now.at_boot && record &&
+      (record->phase == Phase::doctor || record->phase == Phase::rollback)) {
+    return {};
+  }
+  return ended ? fail(ErrorCode::unfinished, "the update is still unfinished") : ended;
 }
 
 step::Services services_for(const Situation& now, const TransactionStory& story) {
-  if (!story.new_code_has_run) return step::Services::untouched;
+  // After a lost journal nobody knows whether new code has run.
+  if (!story.new_code_has_run && !story.reconstructed) return step::Services::untouched;
   if (now.at_boot) return step::Services::not_up_yet;
   const bool waited = now.phase == Phase::rollback && now.waits_in_this_boot;
   return waited ? step::Services::came_up_with_boot : step::Services::restarted;
@@ -46,12 +57,42 @@ Error reason_of(const Decision& decision) {
   return {ErrorCode::undone, decision.reason};
 }
 
-Status conclude_old(step::Context& context) {
+/// Somebody brought the old files back. They are durable before the backups go, and what ran them
+/// must run.
+Status conclude_old(step::Context& context, const Case& found) {
+  UPDATE_TRY(context.folders.sync());
+  if (found.story.new_code_has_run && !found.situation.at_boot) {
+    UPDATE_TRY(step::undo_restart(context, Phase::needs_operator, true));
+  }
   UPDATE_TRY(context.session.record(context.plan.tag.id, Phase::needs_operator, Phase::rolled_back,
                                     note_detail("found_old"), Durability::durable));
-  UPDATE_TRY(step::remove_own_names(context));
+  if (Status removed = step::remove_own_names(context); !removed) {
+    context.env().observer.warning(removed.error().message());
+  }
   context.session.anchor(context.plan.tag.id, Phase::rolled_back);
   return {};
+}
+
+Status conclude_new(step::Context& context, const Case& found) {
+  UPDATE_TRY(context.folders.sync());
+  const bool passed = found.record.verdict == std::string(name_of(Verdict::passed));
+  return finish(context, Phase::needs_operator, passed ? Verdict::passed : Verdict::skipped);
+}
+
+/// Why a person is needed, with each file that stands in the way: its digests and what was found.
+std::string in_full(const step::Context& context, const Case& found, const Decision& decision) {
+  std::string text = decision.reason;
+  for (std::size_t index = 0; index < found.plan.files.size(); ++index) {
+    const Observation& seen = found.situation.files[index];
+    const PlannedFile& file = found.plan.files[index];
+    if (seen.destination == Holds::foreign) {
+      text.append("; ").append(step::describe_stranger(context, file));
+    } else if (!seen.old_available || !seen.new_available) {
+      text.append("; of ").append(file.destination.text()).append(" the ");
+      text.append(seen.old_available ? "new" : "old").append(" bytes are gone");
+    }
+  }
+  return text;
 }
 
 Status replay_swap(step::Context& context, const Situation& now) {
@@ -78,13 +119,11 @@ Status carry_out(Session& session, Case& found, const Decision& decision) {
     case Action::verify: return continue_from_doctor(context);
     case Action::finish_rollback: return step::finish_rollback(context, services);
     case Action::finish_discard: return step::finish_discard(context);
-    case Action::conclude_old: return conclude_old(context);
-    case Action::conclude_new: {
-      const bool passed = found.record.verdict == std::string(name_of(Verdict::passed));
-      return finish(context, Phase::needs_operator, passed ? Verdict::passed : Verdict::skipped);
-    }
+    case Action::conclude_old: return conclude_old(context, found);
+    case Action::conclude_new: return conclude_new(context, found);
     case Action::ask_operator:
-      return ask_operator(context, now.phase, Error(ErrorCode::needs_operator, decision.reason));
+      return ask_operator(context, now.phase,
+                          Error(ErrorCode::needs_operator, in_full(context, found, decision)));
   }
   return {};
 }
@@ -107,64 +146,121 @@ Status make_journal_durable(Session& session) {
   return fail(std::move(done).error().with("making the journal durable").as(ErrorCode::unfinished));
 }
 
-Status resume(Session& session, Case& found, const RecoverRequest& request) {
-  Decision decision = decide(found.situation);
+/// An update that would be finished to another version than the one that is about to be installed
+/// is undone instead.
+Decision decide_for(Case& found, const RecoverRequest& request) {
+  const Decision decision = decide(found.situation);
   const bool replays =
       decision.action == Action::replay_swap || decision.action == Action::replay_restart;
-  if (replays && request.only_version && found.plan.to_version != request.only_version) {
-    found.situation.policy = RecoveryPolicy::rollback;
-    found.situation.policy_from_command_line = true;
-    decision = decide(found.situation);
+  if (!replays || !request.only_version || found.plan.to_version == request.only_version) {
+    return decision;
   }
+  found.situation.policy = RecoveryPolicy::rollback;
+  found.situation.policy_from_command_line = true;
+  return decide(found.situation);
+}
+
+Status resume(Session& session, Case& found, const RecoverRequest& request) {
+  const Decision decision = decide_for(found, request);
   if (decision.action == Action::wait) return {};
+  const TransactionId id = found.record.id;
   if (decision.action == Action::ask_operator && found.record.phase == Phase::needs_operator) {
-    return fail(needs_operator(found.record, decision.reason));
+    const step::Context context{session, found.plan, found.folders};
+    return fail(needs_operator(found.record, in_full(context, found, decision)));
   }
-  session.working_on(found.record.id);
-  UPDATE_TRY(session.note(found.record.id, found.record.phase,
-                          resumed_detail(found.fingerprint, found.story.new_code_has_run),
-                          Durability::durable));
-  Status ended = one_version(carry_out(session, found, decision));
+  session.working_on(id);
+  UPDATE_TRY(
+      session.note(id, found.record.phase,
+                   resumed_detail(found.fingerprint, found.story.new_code_has_run, request.boot),
+                   Durability::durable));
+  Status ended = one_version(session, found.situation, id, carry_out(session, found, decision));
   if (!ended && ended.error().code() == ErrorCode::needs_operator) {
     return fail(needs_operator(found.record, ended.error().message()));
   }
   return ended;
 }
 
-/// An intent whose transaction the journal does not know, or knows from before the intent was
-/// recorded, was never begun. Unless a destination is new: then this journal is older than the
-/// truth, and it is gone on as with a lost one.
-Status believe_intent(Session& session, const std::optional<TransactionRecord>& record) {
-  UPDATE_TRY_ASSIGN(const auto text, read_intent(session.state()));
-  if (!text) return {};
-  UPDATE_TRY_ASSIGN(const Plan plan, plan_from_text(*text, session.env().config));
-  const bool same = record && record->id == plan.tag.id;
-  if (record && (!same || (record->phase != Phase::stage && record->phase != Phase::backup))) {
-    return {};
+/// What an error that stopped a recovery means for the host: it is between two versions, unless the
+/// error says better.
+Error midway(Error error) {
+  switch (error.code()) {
+    case ErrorCode::needs_operator:
+    case ErrorCode::usage:
+    case ErrorCode::not_found:
+    case ErrorCode::journal_damaged:
+    case ErrorCode::commit_unknown: return error;
+    default: return std::move(error).hint("run: banger-update recover").as(ErrorCode::unfinished);
   }
-  UPDATE_TRY_ASSIGN(const auto known, session.journal().transaction(plan.tag.id));
-  if (known && is_final(known->phase)) return {};
-  UPDATE_TRY_ASSIGN(const TransactionId next, session.next_id());
-  if (!known && plan.tag.id < next) return {};
-  UPDATE_TRY_ASSIGN(const TargetFolders folders,
-                    TargetFolders::open(session.env().root, destinations_of(plan)));
-  UPDATE_TRY_ASSIGN(const auto seen, observe_all(folders, plan));
-  const bool begun = std::any_of(seen.begin(), seen.end(), [](const Observation& file) {
-    return !file.unchanged && file.destination == Holds::new_bytes;
-  });
-  if (!begun) return {};
-  std::vector<NewEvent> events = reconstructed_events(session.env(), plan);
-  // Those that the journal has already are left out.
+}
+
+/// The events of a reconstructed transaction that the journal does not have yet.
+std::vector<NewEvent> missing_events(const Environment& env, const Plan& plan,
+                                     const std::optional<TransactionRecord>& record) {
+  std::vector<NewEvent> events = reconstructed_events(env, plan);
   const auto is_recorded = [&](const NewEvent& event) {
     return record && (!event.from || (record->phase == Phase::backup && event.to == Phase::backup));
   };
   events.erase(std::remove_if(events.begin(), events.end(), is_recorded), events.end());
-  return session.record_all(events, Durability::durable);
+  return events;
+}
+
+/// Could the transaction of this intent have been begun, without the journal knowing?
+Result<bool> is_pending(Session& session, TransactionId id,
+                        const std::optional<TransactionRecord>& record) {
+  if (record) {
+    return record->id == id && (record->phase == Phase::stage || record->phase == Phase::backup);
+  }
+  UPDATE_TRY_ASSIGN(const TransactionId next, session.next_id());
+  return id >= next;
+}
+
+/// An intent whose transaction the journal does not know, or knows from before the intent was
+/// recorded, was never begun. Unless a destination shows that it was: then this journal is older
+/// than the truth, and it is gone on as with a lost one.
+Status believe_intent(Session& session, const std::optional<TransactionRecord>& record) {
+  UPDATE_TRY_ASSIGN(const auto text, read_intent(session.state()));
+  if (!text) return {};
+  if (const auto id = plan_id_from_text(*text)) {
+    UPDATE_TRY_ASSIGN(const bool pending, is_pending(session, *id, record));
+    if (!pending) return {};
+  }
+  UPDATE_TRY_ASSIGN(const Plan plan, intended_plan(*text, session.env().config));
+  UPDATE_TRY_ASSIGN(const TargetFolders folders,
+                    TargetFolders::open(session.env().root, destinations_of(plan)));
+  UPDATE_TRY_ASSIGN(const auto seen, observe_all(folders, plan));
+  if (std::none_of(seen.begin(), seen.end(), was_renamed)) return {};
+  return session.record_all(missing_events(session.env(), plan, record), Durability::durable);
+}
+
+/// Nothing is unfinished any more: what crashes left beside the destinations goes.
+Result<std::size_t> collect(Session& session) {
+  const Environment& env = session.env();
+  UPDATE_TRY_ASSIGN(const TargetFolders folders,
+                    TargetFolders::open(env.root, destinations_of(env.config)));
+  UPDATE_TRY_ASSIGN(const auto orphans, find_orphans(folders, env.config));
+  // An outcome that was read may be in memory only (a failed COMMIT): no backup is moved on the
+  // ground of it.
+  if (!orphans.empty()) UPDATE_TRY(make_journal_durable(session));
+  UPDATE_TRY_ASSIGN(const std::size_t beside, collect_orphans(env, &session, orphans));
+  UPDATE_TRY_ASSIGN(const std::size_t inside, collect_temporaries(session.state()));
+  return beside + inside;
+}
+
+/// One unfinished transaction, from its decision to its end. True if something was done about it.
+Result<bool> recover_transaction(Session& session, const TransactionRecord& record,
+                                 const RecoverRequest& request) {
+  UPDATE_TRY_ASSIGN(Case found, look_at_case(session.env(), session.journal(), record, request));
+  const Situation& now = found.situation;
+  const bool waits = now.at_boot && now.waits_in_this_boot;
+  UPDATE_TRY(request.force ? carry_out_force(session, found, request)
+                           : resume(session, found, request));
+  return !waits;
 }
 
 Result<RecoverReport> recover_once(Session& session, const RecoverRequest& request) {
   const Environment& env = session.env();
   RecoverReport report;
+  session.allow_reserve();
   UPDATE_TRY_ASSIGN(auto record, session.journal().unfinished());
   if (record) UPDATE_TRY(make_journal_durable(session));
   UPDATE_TRY(believe_intent(session, record));
@@ -174,25 +270,33 @@ Result<RecoverReport> recover_once(Session& session, const RecoverRequest& reque
                     .hint("run: banger-update recover"));
   }
   if (record) {
-    UPDATE_TRY_ASSIGN(Case found, look_at_case(env, session.journal(), *record, request));
-    UPDATE_TRY(request.force ? carry_out_force(session, found, request)
-                             : resume(session, found, request));
-    const Situation& now = found.situation;
-    const bool waits = now.at_boot && now.waits_in_this_boot;
-    if (!waits) report.recovered = record->id;
+    auto recovered = recover_transaction(session, *record, request);
+    if (!recovered) return fail(midway(std::move(recovered).error()));
+    if (*recovered) report.recovered = record->id;
   } else if (auto cleared = clear_intent(session.state()); !cleared) {
     env.observer.warning("the intent file was not emptied: " + cleared.error().message());
   }
   UPDATE_TRY_ASSIGN(const auto still_open, session.journal().unfinished());
   // What waits for the services is not an orphan yet.
   if (still_open) return report;
-  UPDATE_TRY_ASSIGN(const TargetFolders folders,
-                    TargetFolders::open(env.root, destinations_of(env.config)));
-  UPDATE_TRY_ASSIGN(const auto orphans, find_orphans(folders, env.config, std::nullopt));
-  UPDATE_TRY_ASSIGN(const std::size_t beside, collect_orphans(session, orphans));
-  UPDATE_TRY_ASSIGN(const std::size_t inside, collect_temporaries(session.state()));
-  report.orphans_removed = beside + inside;
+  if (const auto collected = collect(session)) {
+    report.orphans_removed = *collected;
+  } else {
+    env.observer.warning("not everything was tidied up: " + collected.error().message());
+  }
   session.checkpoint_if_large();
+  return report;
+}
+
+/// There never was a journal, but the first update of all may have been stopped while it made it.
+Result<RecoverReport> tidy_before_the_first(const Environment& env, os::Folder& state) {
+  RecoverReport report;
+  UPDATE_TRY_ASSIGN(report.orphans_removed, collect_temporaries(state));
+  const auto folders = TargetFolders::open(env.root, destinations_of(env.config));
+  if (!folders) return report;
+  UPDATE_TRY_ASSIGN(const auto orphans, find_orphans(*folders, env.config));
+  UPDATE_TRY_ASSIGN(const std::size_t beside, collect_orphans(env, nullptr, orphans));
+  report.orphans_removed += beside;
   return report;
 }
 
@@ -206,8 +310,8 @@ Result<bool> is_idle(const Environment& env, os::Folder& state) {
   const auto unfinished = journal->unfinished();
   if (!unfinished || *unfinished) return false;
   const auto folders = TargetFolders::open(env.root, destinations_of(env.config));
-  if (!folders) return folders.error().code() != ErrorCode::not_trusted;
-  UPDATE_TRY_ASSIGN(const auto orphans, find_orphans(*folders, env.config, std::nullopt));
+  if (!folders) return false;
+  UPDATE_TRY_ASSIGN(const auto orphans, find_orphans(*folders, env.config));
   return orphans.empty();
 }
 
@@ -230,9 +334,7 @@ Result<RecoverReport> recover(const Environment& env, const RecoverRequest& requ
   }
   UPDATE_TRY_ASSIGN(const JournalCondition condition, inspect_journal(*locked->folder));
   if (!forced && condition == JournalCondition::none) {
-    // The first update of all may have been stopped while it made its journal.
-    UPDATE_TRY_ASSIGN(const std::size_t removed, collect_temporaries(*locked->folder));
-    return RecoverReport{std::nullopt, removed};
+    return tidy_before_the_first(env, *locked->folder);
   }
   if (!forced && condition == JournalCondition::sound) {
     UPDATE_TRY_ASSIGN(const bool idle, is_idle(env, *locked->folder));
@@ -249,7 +351,7 @@ Result<std::string> recover_would(const Environment& env, Journal& journal,
   if (!record) {
     UPDATE_TRY_ASSIGN(const auto folders,
                       TargetFolders::open(env.root, destinations_of(env.config)));
-    UPDATE_TRY_ASSIGN(const auto orphans, find_orphans(folders, env.config, std::nullopt));
+    UPDATE_TRY_ASSIGN(const auto orphans, find_orphans(folders, env.config));
     return orphans.empty() ? "nothing" : "discard";
   }
   UPDATE_TRY_ASSIGN(const Case found, look_at_case(env, journal, *record, request));

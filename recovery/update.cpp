@@ -1,6 +1,7 @@
 #include "recovery/update.hpp"
 
 #include "engine/transaction/journal_file.hpp"
+#include "engine/transaction/state_folder.hpp"
 #include "engine/transaction/transaction.hpp"
 #include "recovery/recover.hpp"
 
@@ -28,9 +29,14 @@ class Updater {
     UPDATE_TRY_ASSIGN(PlannedUpdate update, plan(*session, folders, tag));
     if (update.nothing_to_do) return {};
     UPDATE_TRY(take_baseline(env_, update.plan));
+    UPDATE_TRY(make_reserve(session->state()));
     step::Context context{*session, update.plan, folders};
-    report_.transaction = id;
+    if (update.plan.kind == TransactionKind::rollback) session->allow_reserve();
     Status ended = run_transaction(context, update.sources);
+    // Where the journal cannot be asked any more, the transaction had begun long before.
+    if (session->knows(id) || (!ended && ended.error().code() == ErrorCode::commit_unknown)) {
+      report_.transaction = id;
+    }
     session->checkpoint_if_large();
     return ended;
   }

@@ -38,7 +38,7 @@ std::weak_ordering compare(sqlite3_stmt* left, sqlite3_stmt* right, int column) 
 std::weak_ordering compare_first(sqlite3_stmt* left, sqlite3_stmt* right, int columns) {
   for (int column = 0; column < columns; ++column) {
     const std::weak_ordering order = compare(left, right, column);
-    if (order != 0) return order;
+    if (std::is_neq(order)) return order;
   }
   return std::weak_ordering::equivalent;
 }
@@ -64,10 +64,10 @@ Result<Finding> first_difference(Database& found, Database& expected, const char
     if (!has_right) return Finding(first_columns(left.handle(), keys));
     const int columns = sqlite3_column_count(left.handle());
     if (columns == sqlite3_column_count(right.handle()) &&
-        compare_first(left.handle(), right.handle(), columns) == 0) {
+        std::is_eq(compare_first(left.handle(), right.handle(), columns))) {
       continue;
     }
-    const bool left_is_first = compare_first(left.handle(), right.handle(), keys) < 0;
+    const bool left_is_first = std::is_lt(compare_first(left.handle(), right.handle(), keys));
     return Finding(first_columns(left_is_first ? left.handle() : right.handle(), keys));
   }
 }

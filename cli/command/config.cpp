@@ -28,7 +28,7 @@ Result<int> run_show(Context& context) {
 
 }  // namespace
 
-const Command kConfigCheck = {"config check", "", {}, 0, 0, run_check};
-const Command kConfigShow = {"config show", "", {}, 0, 0, run_show};
+const Command kConfigCheck = {"config check", "", {}, 0, 0, run_check, true};
+const Command kConfigShow = {"config show", "", {}, 0, 0, run_show, true};
 
 }  // namespace update::cli

@@ -88,6 +88,6 @@ Result<int> run_list(Context& context) {
 
 }  // namespace
 
-const Command kHistoryList = {"history list", "", kListOptions, 0, 0, run_list};
+const Command kHistoryList = {"history list", "", kListOptions, 0, 0, run_list, true};
 
 }  // namespace update::cli

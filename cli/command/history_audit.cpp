@@ -79,7 +79,7 @@ Result<int> run_export(Context& context) {
 
 }  // namespace
 
-const Command kHistoryVerify = {"history verify", "", kVerifyOptions, 0, 0, run_history_verify};
-const Command kHistoryExport = {"history export", "", {}, 0, 0, run_export};
+const Command kHistoryVerify = {"history verify", "", kVerifyOptions, 0, 0, run_history_verify, true};
+const Command kHistoryExport = {"history export", "", {}, 0, 0, run_export, true};
 
 }  // namespace update::cli

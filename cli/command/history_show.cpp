@@ -98,6 +98,6 @@ Result<int> run_show(Context& context) {
 
 }  // namespace
 
-const Command kHistoryShow = {"history show", "ID", {}, 1, 1, run_show};
+const Command kHistoryShow = {"history show", "ID", {}, 1, 1, run_show, true};
 
 }  // namespace update::cli

@@ -15,7 +15,7 @@ Result<Pruned> prune(const Environment& env) {
   UPDATE_TRY_ASSIGN(auto session, Session::open(env, std::move(*locked), false));
   if (!session) return Pruned{};
   UPDATE_TRY(recover_in_session(*session, {}));
-  return prune_generations(*session, true);
+  return prune_generations(*session, Prune::everything);
 }
 
 Result<int> run_prune(Context& context) {

@@ -93,6 +93,6 @@ Result<int> run_inspect(Context& context) {
 
 }  // namespace
 
-const Command kReleaseInspect = {"release inspect", "RELEASE", {}, 1, 1, run_inspect};
+const Command kReleaseInspect = {"release inspect", "RELEASE", {}, 1, 1, run_inspect, true};
 
 }  // namespace update::cli

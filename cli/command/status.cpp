@@ -39,8 +39,8 @@ Result<StatusReport> look(const Environment& env) {
   UPDATE_TRY_ASSIGN(const auto unfinished, journal.unfinished());
   if (unfinished) {
     UPDATE_TRY_ASSIGN(report.unfinished, view_of(env, *readable, *unfinished));
-    UPDATE_TRY_ASSIGN(report.recover_would, recover_would(env, journal, {}));
   }
+  UPDATE_TRY_ASSIGN(report.recover_would, recover_would(env, journal, {}));
   UPDATE_TRY_ASSIGN(report.files, report_installed(env, journal, false));
   return report;
 }
@@ -79,6 +79,6 @@ Result<int> run_status(Context& context) {
 
 }  // namespace
 
-const Command kStatus = {"status", "", {}, 0, 0, run_status};
+const Command kStatus = {"status", "", {}, 0, 0, run_status, true};
 
 }  // namespace update::cli

@@ -45,6 +45,6 @@ Result<int> run_verify(Context& context) {
 
 }  // namespace
 
-const Command kVerify = {"verify", "", {}, 0, 0, run_verify};
+const Command kVerify = {"verify", "", {}, 0, 0, run_verify, true};
 
 }  // namespace update::cli

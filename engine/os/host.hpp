@@ -32,6 +32,8 @@ class StopRequest {
   virtual Signal pending() = 0;
   /// From now on signals stop nothing: pending() is none, and no wait or child is cut short.
   virtual void hold() = 0;
+  /// Lets them end the process as they end any other: for what only reads. One that is pending ends it now.
+  virtual void let_go() = 0;
 };
 
 }  // namespace update::os

@@ -37,4 +37,10 @@ StopRequest::Signal SignalStop::pending() {
   return held_ ? Signal::none : seen_;
 }
 
+void SignalStop::let_go() {
+  std::signal(SIGHUP, SIG_DFL);
+  const sigset_t signals = stop_signals();
+  pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
+}
+
 }  // namespace update::os

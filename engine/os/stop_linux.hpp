@@ -13,6 +13,7 @@ class SignalStop final : public StopRequest {
   SignalStop();
 
   Signal pending() override;
+  void let_go() override;
   void hold() override { held_ = true; }
 
   /// Becomes readable when a signal arrives; whoever is woken calls pending(), which drains it. -1,

@@ -6,10 +6,7 @@ namespace update::step {
 
 Status commit(Context& context, Phase from, Verdict verdict) {
   UPDATE_TRY_ASSIGN(const bool swapped, is_swapped(context));
-  if (!swapped) {
-    return fail(ErrorCode::needs_operator,
-                "a destination was changed by somebody else while the update was judged");
-  }
+  if (!swapped) return fail(ErrorCode::needs_operator, describe_strangers(context));
   return context.session.record(context.plan.tag.id, from, Phase::committed,
                                 commit_detail(verdict, context.plan), Durability::durable);
 }

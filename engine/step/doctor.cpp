@@ -67,13 +67,17 @@ Status judge(Context& context) {
 
 }  // namespace
 
-Status doctor(Context& context) {
+Result<Verdict> doctor(Context& context) {
   Status judged = judge(context);
-  if (judged || judged.error().code() != ErrorCode::undone || !excused(context)) return judged;
+  if (judged) return Verdict::passed;
+  if (judged.error().code() != ErrorCode::undone || !excused(context)) {
+    return fail(std::move(judged).error());
+  }
   context.env().observer.warning("the doctor fails as it did before the update: " +
                                  judged.error().message());
-  return context.session.note(context.plan.tag.id, Phase::doctor, note_detail("excused"),
-                              Durability::visible);
+  UPDATE_TRY(context.session.note(context.plan.tag.id, Phase::doctor, note_detail("excused"),
+                                  Durability::visible));
+  return Verdict::skipped;
 }
 
 Result<BaselineResult> baseline(const Environment& env, const Plan& plan) {

@@ -57,8 +57,17 @@ Status restart(Context& context, Phase phase) {
   return start(context, phase, false);
 }
 
-Status undo_restart(Context& context, bool came_up_with_boot) {
-  Status started = start(context, Phase::rollback, came_up_with_boot);
+Status check_units_are_up(Context& context) {
+  for (const PlannedUnit& unit : context.plan.units) {
+    if (!unit.was_active) continue;
+    UPDATE_TRY_ASSIGN(const os::UnitState state, context.env().system.services.state(unit.name));
+    if (!state.active) return fail(ErrorCode::undone, "the unit " + unit.name + " is not active");
+  }
+  return {};
+}
+
+Status undo_restart(Context& context, Phase phase, bool came_up_with_boot) {
+  Status started = start(context, phase, came_up_with_boot);
   if (started || started.error().code() != ErrorCode::undone) return started;
   return fail(std::move(started)
                   .error()

@@ -68,7 +68,7 @@ Status finish_rollback(Context& context, Services services) {
   }
   if (services != Services::untouched) {
     const bool came_up = services == Services::came_up_with_boot;
-    if (Status started = undo_restart(context, came_up); !started) {
+    if (Status started = undo_restart(context, Phase::rollback, came_up); !started) {
       return give_up(context, std::move(started).error());
     }
   }

@@ -45,7 +45,8 @@ Result<bool> stage_by_link(Context& context, PlannedFile& file, const Source& so
     return fail(linked.error());
   }
   UPDATE_TRY_ASSIGN(const auto info, folder.lookup(name));
-  if (!info || info->identity.size != file.new_state->size) {
+  // The bytes were checked under this name some time ago: it must still be that very file.
+  if (!info || source.identity != info->identity) {
     return fail(ErrorCode::failed, source.folder->path() + "/" + source.name + " changed");
   }
   file.new_state->identity = info->identity;

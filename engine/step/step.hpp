@@ -28,8 +28,9 @@ struct Context {
 struct Source {
   os::Folder* folder = nullptr;
   std::string name;
-  bool may_link =
-      false;  ///< bytes, mode, owner and attributes are the planned ones: a second name will do
+  std::optional<os::FileIdentity> identity = {};  ///< of the file whose bytes were checked already
+  bool may_link = false;  ///< bytes, mode, owner and attributes are the planned ones: a second name
+                          ///< will do
 };
 
 /// SIGINT or SIGTERM has arrived: interrupted or terminated.
@@ -55,6 +56,11 @@ Result<bool> is_backed_up(const Context& context);
 /// Goes on where an earlier run stopped. `failed`: a destination was changed by somebody else
 /// before the first rename; needs_operator: after it. Durable on return.
 Status swap(Context& context);
+/// What stands at a destination that is neither the old nor the new file: path, both digests, what
+/// was found.
+std::string describe_stranger(const Context& context, const PlannedFile& file);
+/// All destinations that are not new, one after the other.
+std::string describe_strangers(const Context& context);
 /// One file's part of it, either way; the folder is not synced.
 Status put_in_place(Context& context, const PlannedFile& file);
 Status put_back(Context& context, const PlannedFile& file);
@@ -68,11 +74,15 @@ Result<bool> is_swapped(const Context& context);
 Status restart(Context& context, Phase phase);
 /// Starts what the old version was running; needs_operator if it does not start. After a boot that
 /// found the old files already, only the units that did not come up are started.
-Status undo_restart(Context& context, bool came_up_with_boot);
+Status undo_restart(Context& context, Phase phase, bool came_up_with_boot);
+/// undone, if a unit that ran before the update does not run now.
+Status check_units_are_up(Context& context);
 
 // doctor: the verdict.
 /// undone: the release is not well; interrupted and terminated as everywhere.
-Status doctor(Context& context);
+/// passed; skipped where its failure is excused by the configuration, since then nothing was
+/// judged.
+Result<Verdict> doctor(Context& context);
 /// One run before anything is changed, for the record.
 Result<BaselineResult> baseline(const Environment& env, const Plan& plan);
 

@@ -1,7 +1,8 @@
 // The swap itself: one rename a file, in the plan's order. If the machine stops between two of
 // them, some destinations are new and the others old; each is whole, each old one has its backup
 // and each new one that is missing is still staged, so recovery may go either way.
-#include "engine/base/text.hpp"
+#include <algorithm>
+
 #include "engine/step/metadata.hpp"
 #include "engine/step/step.hpp"
 
@@ -23,28 +24,27 @@ std::string describe_found(os::Folder& folder, const std::string& name) {
 }
 
 Error foreign(Context& context, const PlannedFile& file, ErrorCode code) {
-  return Error(code, file.destination.text() + " was changed by somebody else: old " +
-                         describe_digest(file.old_state) + ", new " +
-                         describe_digest(file.new_state) + ", " +
-                         describe_found(context.folder_of(file), file.destination.name()));
+  return Error(code, describe_stranger(context, file));
 }
 
-/// Where each destination stands; an error for the first that nobody of us made.
-Result<std::vector<Holds>> look_at_all(Context& context) {
-  std::vector<Holds> all;
-  bool any_new = false;
-  const PlannedFile* stranger = nullptr;
-  for (const PlannedFile& file : context.plan.files) {
-    Holds holds = Holds::new_bytes;
-    if (!file.unchanged) {
-      UPDATE_TRY_ASSIGN(holds, observe(context.folder_of(file), file));
-      any_new = any_new || holds == Holds::new_bytes;
-    }
-    if (holds == Holds::foreign && stranger == nullptr) stranger = &file;
-    all.push_back(holds);
+/// An error for the first destination that nobody of us made; whether that is before the first
+/// rename decides what it means.
+Status refuse_strangers(Context& context, const std::vector<Observation>& seen) {
+  const bool renamed = std::any_of(seen.begin(), seen.end(), was_renamed);
+  for (std::size_t index = 0; index < seen.size(); ++index) {
+    if (seen[index].destination != Holds::foreign) continue;
+    return fail(foreign(context, context.plan.files[index],
+                        renamed ? ErrorCode::needs_operator : ErrorCode::failed));
   }
-  if (stranger == nullptr) return all;
-  return fail(foreign(context, *stranger, any_new ? ErrorCode::needs_operator : ErrorCode::failed));
+  return {};
+}
+
+/// The last look, right before a rename: what is there now must be what was there when all was
+/// looked at, since a rename over somebody's file leaves it nowhere (invariant 5).
+Status look_again(Context& context, const PlannedFile& file, Holds expected) {
+  UPDATE_TRY_ASSIGN(const Holds now, observe(context.folder_of(file), file));
+  if (now == expected) return {};
+  return fail(foreign(context, file, ErrorCode::needs_operator));
 }
 
 /// The privilege that the backup, a copy, was kept without.
@@ -84,14 +84,42 @@ Status put_back(Context& context, const PlannedFile& file) {
   return folder.rename(backup, file.destination.name());
 }
 
+std::string describe_stranger(const Context& context, const PlannedFile& file) {
+  return file.destination.text() + " was changed by somebody else: old " +
+         describe_digest(file.old_state) + ", new " + describe_digest(file.new_state) + ", " +
+         describe_found(context.folder_of(file), file.destination.name());
+}
+
+std::string describe_strangers(const Context& context) {
+  std::string text;
+  for (const PlannedFile& file : context.plan.files) {
+    const auto holds = observe(context.folder_of(file), file);
+    if (file.unchanged || (holds && *holds == Holds::new_bytes)) continue;
+    if (holds && *holds == Holds::old_bytes) {
+      text.append(text.empty() ? "" : "; ").append(file.destination.text()).append(" is old");
+      continue;
+    }
+    text.append(text.empty() ? "" : "; ").append(describe_stranger(context, file));
+  }
+  return text;
+}
+
 Status swap(Context& context) {
-  UPDATE_TRY_ASSIGN(const std::vector<Holds> holds, look_at_all(context));
-  for (std::size_t index = 0; index < holds.size(); ++index) {
-    if (holds[index] == Holds::new_bytes) continue;
-    const PlannedFile& file = context.plan.files[index];
+  UPDATE_TRY_ASSIGN(const std::vector<Observation> seen,
+                    observe_all(context.folders, context.plan));
+  UPDATE_TRY(refuse_strangers(context, seen));
+  bool renamed = std::any_of(seen.begin(), seen.end(), was_renamed);
+  for (const PlannedFile& file : context.plan.files) {
+    if (file.unchanged) continue;
+    UPDATE_TRY_ASSIGN(const Holds now, observe(context.folder_of(file), file));
+    if (now == Holds::new_bytes) continue;
+    if (now == Holds::foreign) {
+      return fail(foreign(context, file, renamed ? ErrorCode::needs_operator : ErrorCode::failed));
+    }
     if (Status done = put_in_place(context, file); !done) {
       return fail(std::move(done).error().with(doing("replacing ", file)));
     }
+    renamed = true;
   }
   return context.folders.sync();
 }
@@ -101,7 +129,7 @@ Status undo_swap(Context& context) {
                     observe_all(context.folders, context.plan));
   for (std::size_t index = 0; index < seen.size(); ++index) {
     const PlannedFile& file = context.plan.files[index];
-    if (file.unchanged) continue;
+    if (seen[index].unchanged) continue;
     if (seen[index].destination == Holds::foreign) {
       return fail(foreign(context, file, ErrorCode::needs_operator));
     }
@@ -114,7 +142,8 @@ Status undo_swap(Context& context) {
     const PlannedFile& file = context.plan.files[index];
     // Old already: renaming the backup onto its own inode would do nothing and leave both names
     // (F17).
-    if (file.unchanged || seen[index].destination == Holds::old_bytes) continue;
+    if (seen[index].unchanged || seen[index].destination == Holds::old_bytes) continue;
+    UPDATE_TRY(look_again(context, file, seen[index].destination));
     if (Status done = put_back(context, file); !done) {
       return fail(std::move(done).error().with(doing("putting back ", file)));
     }

@@ -87,6 +87,9 @@ Result<std::optional<FileState>> look_at(os::Folder& folder, const std::string& 
   state.gid = info.gid;
   state.identity = info.identity;
   UPDATE_TRY_ASSIGN(state.attributes, file->attributes());
+  // Measurements are of these bytes; whoever measures will do so again for others.
+  state.attributes.erase("security.ima");
+  state.attributes.erase("security.evm");
   return state;
 }
 
@@ -118,6 +121,24 @@ Result<bool> holds_bytes(os::Folder& folder, const std::string& name, const File
   return digest == *expected.sha256;
 }
 
+namespace {
+
+/// Old and new are the same file but for its inode (--reinstall, a repair): either will do.
+bool indistinguishable(const PlannedFile& file) {
+  return file.old_state && file.new_state && file.old_state->sha256 &&
+         file.old_state->sha256 == file.new_state->sha256 &&
+         file.old_state->same_metadata(*file.new_state);
+}
+
+/// The same bytes either way (a repaired mode or ACL): what else a file is tells them apart.
+Result<Holds> observe_by_metadata(os::Folder& folder, const PlannedFile& file) {
+  UPDATE_TRY_ASSIGN(const auto present, look_at(folder, file.destination.name()));
+  const bool is_new = present && present->same_metadata(*file.new_state);
+  return is_new ? Holds::new_bytes : Holds::old_bytes;
+}
+
+}  // namespace
+
 Result<Holds> observe(os::Folder& folder, const PlannedFile& file) {
   const std::string name = file.destination.name();
   UPDATE_TRY_ASSIGN(const std::optional<os::FileInfo> found, folder.lookup(name));
@@ -135,39 +156,48 @@ Result<Holds> observe(os::Folder& folder, const PlannedFile& file) {
   UPDATE_TRY_ASSIGN(const Sha256Digest digest, hash_named(folder, name));
   const bool is_old = old_size && file.old_state->sha256 == digest;
   const bool is_new = new_size && file.new_state->sha256 == digest;
-  if (is_old && is_new) {
-    // The same bytes either way (a repaired mode, --reinstall): mode and owner tell them apart.
-    const bool looks_new = found->mode == file.new_state->mode &&
-                           found->uid == file.new_state->uid && found->gid == file.new_state->gid;
-    return looks_new ? Holds::new_bytes : Holds::old_bytes;
-  }
+  if (is_old && is_new) return observe_by_metadata(folder, file);
   if (is_old) return Holds::old_bytes;
   return is_new ? Holds::new_bytes : Holds::foreign;
 }
 
+namespace {
+
+Result<Observation> observe_one(os::Folder& folder, const Plan& plan, const PlannedFile& file) {
+  if (file.unchanged) return Observation{true, Holds::old_bytes, true, true, true};
+  Observation seen;
+  UPDATE_TRY_ASSIGN(seen.destination, observe(folder, file));
+  if (seen.destination != Holds::foreign && indistinguishable(file)) {
+    return Observation{true, seen.destination, true, true, true};
+  }
+  if (file.new_state && seen.destination != Holds::new_bytes) {
+    UPDATE_TRY_ASSIGN(seen.still_staged,
+                      holds_bytes(folder, plan.staged_name_of(file), *file.new_state));
+  }
+  seen.new_available = seen.destination == Holds::new_bytes || !file.new_state || seen.still_staged;
+  seen.old_available = seen.destination == Holds::old_bytes || !file.old_state;
+  if (!seen.old_available) {
+    UPDATE_TRY_ASSIGN(seen.old_available,
+                      holds_bytes(folder, plan.backup_name_of(file), *file.old_state));
+  }
+  return seen;
+}
+
+}  // namespace
+
 Result<std::vector<Observation>> observe_all(const TargetFolders& folders, const Plan& plan) {
   std::vector<Observation> observations;
   for (const PlannedFile& file : plan.files) {
-    os::Folder& folder = folders.of(file.destination);
-    Observation seen;
-    if (file.unchanged) {
-      observations.push_back({true, Holds::old_bytes, true, true});
-      continue;
-    }
-    UPDATE_TRY_ASSIGN(seen.destination, observe(folder, file));
-    seen.new_available = seen.destination == Holds::new_bytes || !file.new_state;
-    if (!seen.new_available) {
-      UPDATE_TRY_ASSIGN(seen.new_available,
-                        holds_bytes(folder, plan.staged_name_of(file), *file.new_state));
-    }
-    seen.old_available = seen.destination == Holds::old_bytes || !file.old_state;
-    if (!seen.old_available) {
-      UPDATE_TRY_ASSIGN(seen.old_available,
-                        holds_bytes(folder, plan.backup_name_of(file), *file.old_state));
-    }
+    UPDATE_TRY_ASSIGN(const Observation seen,
+                      observe_one(folders.of(file.destination), plan, file));
     observations.push_back(seen);
   }
   return observations;
+}
+
+bool was_renamed(const Observation& file) {
+  if (file.unchanged || file.destination == Holds::old_bytes) return false;
+  return file.destination == Holds::new_bytes || !file.still_staged;
 }
 
 }  // namespace update

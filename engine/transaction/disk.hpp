@@ -55,10 +55,15 @@ struct Observation {
   bool unchanged =
       false;  ///< left out of the swap: it says nothing about which version the host runs
   Holds destination = Holds::foreign;
+  bool still_staged = false;   ///< its staged file is where it was: it was never renamed
   bool new_available = false;  ///< in place, or staged with the right bytes (a removal needs none)
   bool old_available =
       false;  ///< in place, or in the backup with the right bytes (absence needs none)
 };
+
+/// Has the update ever put its own file there? A stranger that stands where no staged file waits
+/// any more came after it.
+bool was_renamed(const Observation& file);
 
 /// Reads all and changes nothing. One entry a planned file, in order.
 Result<std::vector<Observation>> observe_all(const TargetFolders& folders, const Plan& plan);

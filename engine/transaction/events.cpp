@@ -51,6 +51,8 @@ void read_note(const Json& detail, TransactionStory& story) {
   const std::string note = text_at(detail, "note");
   if (note == "waits") story.waits_boot = text_at(detail, "boot_id");
   if (note != "resumed") return;
+  // Whoever took it up after the services owns it from then on: what waited, waits no more.
+  if (!flag_at(detail, "at_boot")) story.waits_boot.reset();
   ++story.resumptions;
   story.fingerprints.push_back(text_at(detail, "fingerprint"));
   if (flag_at(detail, "new_code_has_run")) ++story.resumptions_after_new_code;
@@ -83,8 +85,8 @@ std::string staged_detail(const Plan& plan) {
   return to_text({{"files", files}});
 }
 
-std::string swap_detail(const Plan& plan) {
-  return to_text({{"plan", plan_json(plan)}});
+std::string swap_detail(const Plan& plan, bool reconstructed) {
+  return to_text({{"plan", plan_json(plan)}, {"reconstructed", reconstructed}});
 }
 
 std::string note_detail(std::string_view note) {
@@ -110,9 +112,11 @@ std::string run_detail(std::string_view note, const std::string& command,
   return to_text(detail);
 }
 
-std::string resumed_detail(std::string_view fingerprint, bool new_code_has_run) {
-  return to_text(
-      {{"note", "resumed"}, {"fingerprint", fingerprint}, {"new_code_has_run", new_code_has_run}});
+std::string resumed_detail(std::string_view fingerprint, bool new_code_has_run, bool at_boot) {
+  return to_text({{"note", "resumed"},
+                  {"fingerprint", fingerprint},
+                  {"new_code_has_run", new_code_has_run},
+                  {"at_boot", at_boot}});
 }
 
 std::string waits_detail(const std::string& boot_id) {
@@ -127,13 +131,15 @@ std::string pruned_detail(const Sha256Digest& digest) {
   return to_text({{"note", "pruned"}, {"sha256", digest.hex()}});
 }
 
-std::string lost_detail(const std::optional<Sha256Digest>& lost, std::optional<std::int64_t> seq,
-                        const std::optional<Sha256Digest>& hash) {
-  Json head = nullptr;
-  if (seq && hash) head = {{"seq", *seq}, {"hash", hash->hex()}};
+std::string lost_detail(const std::optional<Sha256Digest>& lost, const std::optional<Head>& head) {
+  Json last = nullptr;
+  if (head) {
+    last = {
+        {"seq", head->seq}, {"hash", head->hash.hex()}, {"transaction", head->last_final.value}};
+  }
   return to_text({{"note", "journal_lost"},
                   {"lost_sha256", lost ? Json(lost->hex()) : Json(nullptr)},
-                  {"head", head}});
+                  {"head", last}});
 }
 
 std::string error_detail(const Error& error, std::optional<Verdict> verdict) {

@@ -8,6 +8,7 @@
 #include "engine/base/error.hpp"
 #include "engine/os/process.hpp"
 #include "engine/transaction/environment.hpp"
+#include "engine/transaction/head.hpp"
 #include "engine/transaction/plan.hpp"
 #include "schema/journal.hpp"
 
@@ -27,19 +28,18 @@ std::string begin_detail(const Plan& plan, const Environment& env, bool reconstr
 /// Old digests that became known beside the staging.
 std::string staged_detail(const Plan& plan);
 /// The plan once more, now with the identity of each staged file: the intent to swap.
-std::string swap_detail(const Plan& plan);
+std::string swap_detail(const Plan& plan, bool reconstructed = false);
 /// A note: its name, and what a command printed, if one ran.
 std::string note_detail(std::string_view note);
 std::string restarting_detail(const std::string& unit);
 std::string run_detail(std::string_view note, const std::string& command,
                        const Result<os::ProcessResult>& result);
 /// A resumption, with the fingerprint by which lack of progress is recognised.
-std::string resumed_detail(std::string_view fingerprint, bool new_code_has_run);
+std::string resumed_detail(std::string_view fingerprint, bool new_code_has_run, bool at_boot);
 std::string waits_detail(const std::string& boot_id);
 std::string kept_detail(const Sha256Digest& digest, std::string_view destination);
 std::string pruned_detail(const Sha256Digest& digest);
-std::string lost_detail(const std::optional<Sha256Digest>& lost, std::optional<std::int64_t> seq,
-                        const std::optional<Sha256Digest>& hash);
+std::string lost_detail(const std::optional<Sha256Digest>& lost, const std::optional<Head>& head);
 /// Why a transaction goes to needs_operator; with the verdict, if there was one already.
 std::string error_detail(const Error& error, std::optional<Verdict> verdict = {});
 /// Why it goes to rollback. `discard`: no destination was changed, so none is looked at when this

@@ -81,13 +81,24 @@ Result<bool> store_generation(Session& session, os::Folder& folder, const std::s
                               const Sha256Digest& digest) {
   UPDATE_TRY_ASSIGN(const auto generations, make_generations(session.state()));
   const std::string generation = generation_name(digest);
+  UPDATE_TRY_ASSIGN(const auto state, look_at(folder, name));
+  if (!state) return fail(Error::from_errno(ENOENT, folder.path() + "/" + name));
   UPDATE_TRY_ASSIGN(const auto found, generations->lookup(generation));
-  if (found) return false;
-  const Status linked = folder.link(name, *generations, generation);
-  if (linked) return true;
-  const int number = linked.error().system_errno();
-  if (number != EXDEV && number != EPERM && number != EMLINK && number != EOPNOTSUPP) {
-    return fail(linked.error());
+  if (found) {
+    if (found->identity.same_inode(*state->identity)) return false;
+    UPDATE_TRY_ASSIGN(const Sha256Digest present, hash_named(*generations, generation));
+    if (present == digest) return false;
+    // A name that lies about its bytes must not pass for them.
+    UPDATE_TRY(copy_generation(session, folder, name, *generations, generation));
+    return true;
+  }
+  if (!state->privileged()) {
+    const Status linked = folder.link(name, *generations, generation);
+    if (linked) return true;
+    const int number = linked.error().system_errno();
+    if (number != EXDEV && number != EPERM && number != EMLINK && number != EOPNOTSUPP) {
+      return fail(linked.error());
+    }
   }
   UPDATE_TRY(copy_generation(session, folder, name, *generations, generation));
   return true;
@@ -98,14 +109,12 @@ Status sync_generations(os::Folder& state) {
   return generations ? (*generations)->sync() : Status();
 }
 
-Result<std::set<Sha256Digest>> digests_within_retention(Journal& journal,
-                                                        const Configuration& config) {
-  std::set<Sha256Digest> needed;
+Result<Versions> versions_of(Journal& journal, const Configuration& config) {
   const auto retention = static_cast<std::size_t>(config.generations);
-  if (retention == 0) return needed;
   for (const std::size_t updates : {kFewUpdates, kManyUpdates}) {
-    needed.clear();
+    Versions versions;
     UPDATE_TRY_ASSIGN(InstalledState state, present_state(journal, config));
+    add_digests(state, versions.known);
     std::set<InstalledState> seen = {state};
     HistoryFilter committed;
     committed.limit = updates;
@@ -113,30 +122,33 @@ Result<std::set<Sha256Digest>> digests_within_retention(Journal& journal,
     UPDATE_TRY_ASSIGN(const auto newest_first, journal.list(committed));
     for (const TransactionRecord& record : newest_first) {
       for (const JournalFile& file : record.files) state[file.destination] = file.old_sha256;
+      add_digests(state, versions.known);
       // Going to and fro between two versions makes no third one.
-      if (!seen.insert(state).second) continue;
-      add_digests(state, needed);
-      if (seen.size() > retention) return needed;
+      if (!seen.insert(state).second || seen.size() > retention + 1) continue;
+      add_digests(state, versions.needed);
     }
-    if (newest_first.size() < updates) break;
+    // One more than is needed must be known, so that it can go.
+    if (seen.size() > retention + 1 || newest_first.size() < updates) return versions;
+    if (updates == kManyUpdates) return versions;
   }
-  return needed;
+  return Versions{};
 }
 
-Result<Pruned> prune_generations(Session& session, bool kept_too) {
+Result<Pruned> prune_generations(Session& session, Prune what) {
   Pruned pruned;
   UPDATE_TRY_ASSIGN(const auto generations, find_generations(session.state()));
   if (!generations) return pruned;
-  UPDATE_TRY_ASSIGN(std::set<Sha256Digest> spared,
-                    digests_within_retention(session.journal(), session.env().config));
+  UPDATE_TRY_ASSIGN(const Versions versions, versions_of(session.journal(), session.env().config));
   UPDATE_TRY_ASSIGN(const std::vector<Sha256Digest> kept, session.journal().kept());
   const std::set<Sha256Digest> for_a_person(kept.begin(), kept.end());
-  if (!kept_too) spared.insert(for_a_person.begin(), for_a_person.end());
   UPDATE_TRY_ASSIGN(const std::vector<std::string> names, (*generations)->list());
   std::vector<NewEvent> notes;
   for (const std::string& name : names) {
     const auto digest = parse_generation_name(name);
-    if (!digest || spared.contains(*digest)) continue;
+    if (!digest || versions.needed.contains(*digest)) continue;
+    const bool removable = what == Prune::everything ||
+                           (versions.known.contains(*digest) && !for_a_person.contains(*digest));
+    if (!removable) continue;
     UPDATE_TRY_ASSIGN(const auto info, (*generations)->lookup(name));
     UPDATE_TRY_ASSIGN(const bool removed, (*generations)->unlink(name));
     if (!removed || !info) continue;

@@ -16,27 +16,35 @@ namespace update {
 /// Opens the folder; nullopt if there never was a generation.
 Result<std::optional<std::unique_ptr<os::Folder>>> find_generations(os::Folder& state);
 
-/// Gives the file `name` of `folder` its name among the generations: a hard link, else a synced
-/// copy. False if it was there already. The name is durable after sync_generations.
+/// Gives the file `name` of `folder`, whose bytes have this digest, its name among the generations:
+/// a hard link, else (and always for set-id and capability files, whose privilege must not live on)
+/// a synced copy. False if it was there already. The name is durable after sync_generations.
 Result<bool> store_generation(Session& session, os::Folder& folder, const std::string& name,
                               const Sha256Digest& digest);
 Status sync_generations(os::Folder& state);
 
-/// The digests that `rollback --to` needs for the newest `retention` old states, the installed one
-/// not counted.
-Result<std::set<Sha256Digest>> digests_within_retention(Journal& journal,
-                                                        const Configuration& config);
+/// What the journal's newest updates say of versions.
+struct Versions {
+  std::set<Sha256Digest> known;  ///< of the installed state and of old ones
+  std::set<Sha256Digest>
+      needed;  ///< for the newest old states within the retention, the installed one not counted
+};
+Result<Versions> versions_of(Journal& journal, const Configuration& config);
 
-/// Removes generations that no state within the retention needs and that were not kept for a
-/// person. With `kept_too` the latter go as well, each with a note in the journal. Returns what was
-/// removed, and its bytes.
+/// Removes generations that no state within the retention needs. Returns what was removed, and its
+/// bytes; what had been kept for a person gets a note in the journal.
 struct Pruned {
   std::vector<Sha256Digest> digests;
   std::uint64_t bytes = 0;
 };
-Result<Pruned> prune_generations(Session& session, bool kept_too);
+enum class Prune : std::uint8_t {
+  old_versions,  ///< only what this journal knows as a version: after a lost journal the rest may
+                 ///< be somebody's only copy
+  everything,    ///< also what was kept for a person, and what nobody knows: the command `prune`
+};
+Result<Pruned> prune_generations(Session& session, Prune what);
 
-/// Which of `digests` can be had: as a generation.
+/// Is there a generation of this digest?
 Result<bool> has_generation(os::Folder& state, const Sha256Digest& digest);
 
 }  // namespace update

@@ -46,11 +46,24 @@ Result<bool> has_signs_of_a_past(os::Folder& state) {
   return intent > 0 || head > 0 || generations.has_value();
 }
 
-/// Renames `name` out of the way if it is there.
-Status set_aside(os::Folder& state, std::string_view name, const std::string& aside) {
+/// Renames `name` out of the way; false if it is not there.
+Result<bool> set_aside(os::Folder& state, std::string_view name, const std::string& aside) {
   UPDATE_TRY_ASSIGN(const auto found, state.lookup(std::string(name)));
-  if (!found) return {};
-  return state.rename(std::string(name), aside);
+  if (!found) return false;
+  UPDATE_TRY(state.rename(std::string(name), aside));
+  return true;
+}
+
+/// The side files first: a -wal that is found beside another database would be taken for its own.
+/// For the same reason all of it is durable before the new journal gets its name.
+Status set_journal_aside(os::Folder& state, std::int64_t now_us) {
+  bool any = false;
+  for (const std::string_view suffix : {"-wal", "-shm", ""}) {
+    UPDATE_TRY_ASSIGN(const bool moved, set_aside(state, std::string(kJournalName).append(suffix),
+                                                  broken_journal_name(now_us, suffix)));
+    any = any || moved;
+  }
+  return any ? state.sync() : Status();
 }
 
 }  // namespace
@@ -89,11 +102,7 @@ Status make_journal(const Environment& env, os::Folder& state, std::int64_t firs
         Journal::create({state.path() + "/" + temporary, env.journal_vfs}, first_seq, first));
     UPDATE_TRY(file->sync());
   }
-  // The side files first: a -wal that is found beside another database would be taken for its own.
-  const std::int64_t now_us = env.system.clock.wall_us();
-  UPDATE_TRY(set_aside(state, kJournalWalName, broken_journal_name(now_us, "-wal")));
-  UPDATE_TRY(set_aside(state, kJournalShmName, broken_journal_name(now_us, "-shm")));
-  UPDATE_TRY(set_aside(state, kJournalName, broken_journal_name(now_us, "")));
+  UPDATE_TRY(set_journal_aside(state, env.system.clock.wall_us()));
   // If the machine stops here, a journal is missing beside an intent or a head: lost, as before.
   return state.rename(temporary, std::string(kJournalName));
 }

@@ -22,8 +22,9 @@ Result<std::optional<Plan>> pending_intent(const Environment& env, os::Folder& s
                                            const std::optional<Head>& head) {
   UPDATE_TRY_ASSIGN(const std::optional<std::string> text, read_intent(state));
   if (!text) return std::nullopt;
-  UPDATE_TRY_ASSIGN(Plan plan, plan_from_text(*text, env.config));
-  if (head && plan.tag.id <= head->last_final) return std::nullopt;
+  const auto id = plan_id_from_text(*text);
+  if (id && head && *id <= head->last_final) return std::nullopt;
+  UPDATE_TRY_ASSIGN(Plan plan, intended_plan(*text, env.config));
   return plan;
 }
 
@@ -95,16 +96,14 @@ std::vector<NewEvent> reconstructed_events(const Environment& env, const Plan& p
   const TransactionId id = plan.tag.id;
   return {event_now(env, id, std::nullopt, Phase::stage, begin_detail(plan, env, true)),
           event_now(env, id, Phase::stage, Phase::backup, staged_detail(plan)),
-          event_now(env, id, Phase::backup, Phase::swap, swap_detail(plan))};
+          event_now(env, id, Phase::backup, Phase::swap, swap_detail(plan, true))};
 }
 
 Status begin_after_lost_journal(const Environment& env, os::Folder& state) {
   UPDATE_TRY_ASSIGN(const std::optional<Head> head, read_head(state));
   UPDATE_TRY_ASSIGN(const std::optional<Sha256Digest> lost, digest_of_lost(state));
   std::vector<NewEvent> events = {
-      event_now(env, std::nullopt, std::nullopt, std::nullopt,
-                lost_detail(lost, head ? std::optional(head->seq) : std::nullopt,
-                            head ? std::optional(head->hash) : std::nullopt))};
+      event_now(env, std::nullopt, std::nullopt, std::nullopt, lost_detail(lost, head))};
   UPDATE_TRY_ASSIGN(const std::optional<Plan> intended, pending_intent(env, state, head));
   if (intended) {
     const auto again = reconstructed_events(env, *intended);

@@ -96,6 +96,13 @@ Result<Plan> plan_from_text(std::string_view text, const Configuration& config);
 /// The same for looking back: destinations that are no longer configured are left out.
 Result<Plan> past_plan_from_text(std::string_view text, const Configuration& config);
 
+/// The plan of an intent file. One that was written whole but cannot be understood is `failed`:
+/// another version of this program wrote it, and that one has to finish it.
+Result<Plan> intended_plan(std::string_view text, const Configuration& config);
+
+/// The id alone, of a text that plan_from_text may refuse; nullopt where there is none.
+std::optional<TransactionId> plan_id_from_text(std::string_view text);
+
 /// What FileIdentity is in the journal: "device:inode:size:mtime_ns". An empty or bad text is none.
 std::string identity_to_text(const os::FileIdentity& identity);
 std::optional<os::FileIdentity> identity_from_text(std::string_view text);

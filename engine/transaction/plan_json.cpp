@@ -278,6 +278,25 @@ std::string plan_to_text(const Plan& plan) {
                   {"files", files}});
 }
 
+Result<Plan> intended_plan(std::string_view text, const Configuration& config) {
+  auto plan = read_plan(text, config, false);
+  if (plan || plan.error().code() != ErrorCode::journal_damaged) return plan;
+  return fail(std::move(plan)
+                  .error()
+                  .with("the intent file")
+                  .hint("it may be a newer program's: run that one's recover")
+                  .as(ErrorCode::failed));
+}
+
+std::optional<TransactionId> plan_id_from_text(std::string_view text) {
+  const auto json = parse_json(text, kPlanLimits);
+  if (!json) return std::nullopt;
+  Reader reader(*json);
+  const TransactionId id{reader.number<std::int64_t>("id")};
+  if (!reader.status() || id.value <= 0) return std::nullopt;
+  return id;
+}
+
 Result<Plan> plan_from_text(std::string_view text, const Configuration& config) {
   return read_plan(text, config, false);
 }

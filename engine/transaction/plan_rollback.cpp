@@ -95,42 +95,45 @@ Result<Goal> goal_of(Journal& journal, const RollbackOptions& options) {
   return Goal{record->id, record->to_version};
 }
 
-/// Looks for the recorded bytes in one place. What is there with other bytes is passed over, never
-/// repaired.
-Result<bool> try_source(os::Folder& folder, const std::string& name, const FileState& wanted,
-                        step::Source& source) {
+Result<bool> read_source(os::Folder& folder, const std::string& name, const FileState& wanted,
+                         step::Source& source) {
   UPDATE_TRY_ASSIGN(const auto found, folder.lookup(name));
   if (!found || found->type != os::FileType::regular || found->identity.size != wanted.size) {
     return false;
   }
-  UPDATE_TRY_ASSIGN(const Sha256Digest digest, hash_named(folder, name));
-  if (digest != *wanted.sha256) return false;
   UPDATE_TRY_ASSIGN(const auto state, look_at(folder, name));
-  source = {&folder, name, state && !wanted.privileged() && state->same_metadata(wanted)};
+  UPDATE_TRY_ASSIGN(const Sha256Digest digest, hash_named(folder, name));
+  if (!state || digest != *wanted.sha256) return false;
+  source = {&folder, name, state->identity, !wanted.privileged() && state->same_metadata(wanted)};
   return true;
 }
 
+/// Looks for the recorded bytes in one place. What is there with other bytes, or cannot be read, is
+/// passed over, never repaired.
+bool try_source(const Environment& env, os::Folder& folder, const std::string& name,
+                const FileState& wanted, step::Source& source) {
+  const auto found = read_source(folder, name, wanted, source);
+  if (!found) env.observer.warning(found.error().message());
+  return found && *found;
+}
+
 /// generation, `.previous`, then a backup that was not retired.
-Result<std::optional<step::Source>> find_source(os::Folder* generations, os::Folder& folder,
-                                                const PlannedFile& file,
-                                                const std::string& suffix) {
+Result<std::optional<step::Source>> find_source(const Environment& env, os::Folder* generations,
+                                                os::Folder& folder, const PlannedFile& file) {
   step::Source source;
   const FileState& wanted = *file.new_state;
-  if (generations != nullptr) {
-    UPDATE_TRY_ASSIGN(const bool found,
-                      try_source(*generations, generation_name(*wanted.sha256), wanted, source));
-    if (found) return source;
+  const std::string generation = generation_name(*wanted.sha256);
+  if (generations != nullptr && try_source(env, *generations, generation, wanted, source)) {
+    return source;
   }
   const std::string name = file.destination.name();
-  UPDATE_TRY_ASSIGN(const bool found,
-                    try_source(folder, previous_name(name, suffix), wanted, source));
-  if (found) return source;
+  const std::string previous = previous_name(name, env.config.backup_suffix);
+  if (try_source(env, folder, previous, wanted, source)) return source;
   UPDATE_TRY_ASSIGN(const std::vector<std::string> names, folder.list());
   for (const std::string& candidate : names) {
     const auto own = parse_own_name(candidate);
     if (!own || own->kind != OwnNameKind::backup || own->destination_name != name) continue;
-    UPDATE_TRY_ASSIGN(const bool backup, try_source(folder, candidate, wanted, source));
-    if (backup) return source;
+    if (try_source(env, folder, candidate, wanted, source)) return source;
   }
   return std::nullopt;
 }
@@ -174,7 +177,7 @@ Result<PlannedUpdate> plan_rollback(const Environment& env, Journal& journal, os
     UPDATE_TRY_ASSIGN(PlannedFile file, plan_file(journal, folder, configured, wanted));
     std::optional<step::Source> source;
     if (!file.unchanged && file.new_state) {
-      UPDATE_TRY_ASSIGN(source, find_source(kept, folder, file, plan.backup_suffix));
+      UPDATE_TRY_ASSIGN(source, find_source(env, kept, folder, file));
       if (!source) {
         return fail(no_such("the bytes of " + file.destination.text() + " with SHA-256 " +
                             file.new_state->sha256->hex() + " are not kept any more"));

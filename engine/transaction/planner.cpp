@@ -77,12 +77,6 @@ Status check_versions(const Environment& env, const Manifest& manifest, const Pl
   return {};
 }
 
-/// A measurement is of the old bytes; whoever measures will do so again.
-void drop_measurements(os::Attributes& attributes) {
-  attributes.erase("security.ima");
-  attributes.erase("security.evm");
-}
-
 Result<FileState> wanted_state(const Environment& env, const ConfiguredFile& configured,
                                const ManifestFile& brought,
                                const std::optional<FileState>& present) {
@@ -110,7 +104,6 @@ Result<std::optional<FileState>> look_at_present(Journal* journal, os::Folder& f
                                                  const AbsolutePath& destination) {
   UPDATE_TRY_ASSIGN(std::optional<FileState> present, look_at(folder, destination.name()));
   if (!present) return present;
-  drop_measurements(present->attributes);
   if (journal != nullptr) {
     UPDATE_TRY_ASSIGN(present->sha256, digest_by_identity(*journal, destination.text(), kAfterAll,
                                                           *present->identity));
@@ -183,7 +176,7 @@ Result<PlannedUpdate> plan_apply(const Environment& env, Journal* journal, os::F
     UPDATE_TRY_ASSIGN(file.new_state, wanted_state(env, configured, *brought, file.old_state));
     if (!options.reinstall) mark_unchanged(file);
     plan.files.push_back(std::move(file));
-    update.sources.push_back(step::Source{&release.folder(), configured.name, false});
+    update.sources.push_back(step::Source{&release.folder(), configured.name, std::nullopt, false});
   }
   update.nothing_to_do = same_version && all_unchanged(plan);
   if (update.nothing_to_do) return update;
@@ -235,6 +228,14 @@ Status add_need(NeedByDevice& needs, os::Folder& folder, std::uint64_t bytes,
   return {};
 }
 
+/// A second name costs nothing, but there is none across file systems.
+Result<bool> can_link(const std::optional<step::Source>& source, os::Folder& target) {
+  if (!source || !source->may_link) return false;
+  UPDATE_TRY_ASSIGN(const os::Space there, source->folder->space());
+  UPDATE_TRY_ASSIGN(const os::Space here, target.space());
+  return there.device == here.device;
+}
+
 Status check_need(const Need& need) {
   if (need.bytes > need.space.free_bytes) {
     return fail(ErrorCode::no_space, need.path + ": " + std::to_string(need.bytes) +
@@ -258,7 +259,7 @@ Status check_space(os::Folder* state, const TargetFolders& folders, const Plan& 
     const PlannedFile& file = plan.files[index];
     if (file.unchanged) continue;
     os::Folder& folder = folders.of(file.destination);
-    const bool linked = sources.at(index) && sources.at(index)->may_link;
+    UPDATE_TRY_ASSIGN(const bool linked, can_link(sources.at(index), folder));
     if (file.new_state && !linked) {
       UPDATE_TRY(add_need(needs, folder, in_blocks(file.new_state->size), 1));
     }

@@ -6,6 +6,7 @@
 #include "engine/transaction/journal_file.hpp"
 #include "engine/transaction/lost_journal.hpp"
 #include "engine/transaction/state_folder.hpp"
+#include "engine/transaction/transitions.hpp"
 
 namespace update {
 namespace {
@@ -31,17 +32,12 @@ Result<std::optional<LockedState>> lock_state(const Environment& env, bool creat
 Result<std::optional<Session>> Session::open(const Environment& env, LockedState locked,
                                              bool create) {
   Session session(env, std::move(locked));
+  describe_holder(env, *session.lock_, 0);
   UPDATE_TRY_ASSIGN(const JournalCondition condition, inspect_journal(*session.state_));
   if (condition == JournalCondition::none && !create) return std::nullopt;
-  bool made = false;
-  if (create || condition == JournalCondition::lost) {
-    UPDATE_TRY_ASSIGN(made, make_state_files(*session.state_));
-  }
-  if (condition == JournalCondition::sound) {
-    if (made) UPDATE_TRY(session.state_->sync());
-  } else if (condition == JournalCondition::none) {
-    UPDATE_TRY(make_journal(env, *session.state_, 1, {}));
-  } else {
+  if (condition != JournalCondition::sound) UPDATE_TRY(make_state_files(*session.state_));
+  if (condition == JournalCondition::none) UPDATE_TRY(make_journal(env, *session.state_, 1, {}));
+  if (condition == JournalCondition::lost) {
     UPDATE_TRY(begin_after_lost_journal(env, *session.state_));
   }
   Status opened = session.open_journal();
@@ -64,8 +60,7 @@ Status Session::open_journal() {
 
 Status Session::replace_journal() {
   journal_.reset();
-  UPDATE_TRY_ASSIGN(const bool made, make_state_files(*state_));
-  static_cast<void>(made);
+  UPDATE_TRY(make_state_files(*state_));
   UPDATE_TRY(begin_after_lost_journal(*env_, *state_));
   return open_journal();
 }
@@ -96,14 +91,32 @@ Status Session::record(TransactionId id, std::optional<Phase> from, Phase to, st
   return record_all({make_event(id, from, to, std::move(detail))}, durability);
 }
 
+bool Session::knows(TransactionId id) {
+  if (!journal_) return false;
+  const auto record = journal_->transaction(id);
+  return record && record->has_value();
+}
+
+bool Session::may_give_up_reserve(const std::vector<NewEvent>& events) const {
+  const std::optional<Phase> to = events.back().to;
+  return reserve_allowed_ || to == Phase::committed || to == Phase::rollback ||
+         to == Phase::rolled_back || to == Phase::needs_operator || to == Phase::abandoned;
+}
+
 Status Session::record_all(const std::vector<NewEvent>& events, Durability durability) {
+  for (const NewEvent& event : events) {
+    if (event.to && event.from != event.to && !is_legal(event.from, *event.to)) {
+      return fail(ErrorCode::failed, "no such transition: this is a bug");
+    }
+  }
   Status added = append(events, durability);
   if (added) return added;
-  if (added.error().code() == ErrorCode::no_space && release_reserve(*state_)) {
+  const bool full = added.error().code() == ErrorCode::no_space;
+  if (full && may_give_up_reserve(events) && release_reserve(*state_)) {
     added = append(events, durability);
   }
   if (!added && added.error().code() == ErrorCode::commit_unknown) {
-    return resolve_unknown_commit(events, durability);
+    return resolve_unknown_commit(events, durability, std::move(added).error());
   }
   return added;
 }
@@ -119,35 +132,45 @@ Status Session::append(const std::vector<NewEvent>& events, Durability durabilit
 // A reader may see in memory what is not on the disk. So the connection is dropped, and what the
 // file says is made durable by a checkpoint before it is believed.
 // (https://www.sqlite.org/rescode.html, SQLITE_IOERR_FSYNC)
-Status Session::resolve_unknown_commit(const std::vector<NewEvent>& events, Durability durability) {
-  const std::int64_t seq_before = last_seq_;
+Status Session::resolve_unknown_commit(const std::vector<NewEvent>& events, Durability durability,
+                                       Error original) {
+  const std::int64_t seq_expected = last_seq_ + static_cast<std::int64_t>(events.size());
   const auto reopen = [&]() -> Status {
     UPDATE_TRY(open_journal());
     return journal_->checkpoint();
   };
   Status reopened = reopen();
   bool room_made = false;
-  if (!reopened) {
+  if (!reopened && may_give_up_reserve(events)) {
     room_made = release_reserve(*state_);
     if (room_made) reopened = reopen();
   }
   if (!reopened) {
     journal_.reset();
-    last_seq_ = seq_before;
-    return fail(std::move(reopened)
-                    .error()
-                    .as(ErrorCode::commit_unknown)
-                    .with("whether the journal holds the last step cannot be found out"));
+    // The first error has the reason, a full disk for instance.
+    return fail(
+        std::move(original).with("whether the journal holds the last step cannot be found out (" +
+                                 reopened.error().message() + ")"));
   }
-  if (last_seq_ > seq_before) return {};
-  if (!room_made && !release_reserve(*state_)) {
-    return fail(ErrorCode::no_space, "the journal could not be written");
+  UPDATE_TRY_ASSIGN(const std::optional<Event> last, journal_->last_event());
+  const NewEvent& wanted = events.back();
+  if (last && last->seq == seq_expected && last->transaction == wanted.transaction &&
+      last->to == wanted.to && last->detail == wanted.detail) {
+    return {};
+  }
+  if (!room_made && !(may_give_up_reserve(events) && release_reserve(*state_))) {
+    return fail(std::move(original).as(ErrorCode::no_space));
   }
   return append(events, durability);
 }
 
 void Session::anchor(TransactionId last_final, Phase outcome) {
   if (!last_hash_) return;
+  // Tidying after an older update does not make it the last one.
+  if (head_ && head_->last_final > last_final) {
+    last_final = head_->last_final;
+    outcome = head_->outcome;
+  }
   head_ = Head{last_seq_, *last_hash_, last_final, outcome};
   if (auto written = write_head(*state_, *head_); !written) {
     env_->observer.warning("the head of the audit chain was not written: " +

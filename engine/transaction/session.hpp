@@ -50,6 +50,11 @@ class Session {
   Result<TransactionId> next_id();
   /// Names the transaction in the lock file, for whoever is told "busy".
   void working_on(TransactionId id);
+  /// Whether the journal has heard of it. False where the journal cannot be asked.
+  bool knows(TransactionId id);
+  /// From now on every write may give up the reserve: a recovery or a rollback must end, whatever
+  /// else is full. Otherwise only outcomes and the intent to roll back may (journal.md).
+  void allow_reserve() { reserve_allowed_ = true; }
 
   /// Adds one event. On a full disk the reserve is given up and it is tried once more.
   /// commit_unknown: it may be durable or not and cannot be found out; no file may be changed any
@@ -77,13 +82,16 @@ class Session {
 
   Status open_journal();
   Status append(const std::vector<NewEvent>& events, Durability durability);
-  Status resolve_unknown_commit(const std::vector<NewEvent>& events, Durability durability);
+  Status resolve_unknown_commit(const std::vector<NewEvent>& events, Durability durability,
+                                Error original);
+  bool may_give_up_reserve(const std::vector<NewEvent>& events) const;
 
   const Environment* env_;
   std::unique_ptr<os::Folder> state_;
   std::unique_ptr<os::File> lock_;
   std::optional<Journal> journal_;
   std::optional<Head> head_;
+  bool reserve_allowed_ = false;
   std::int64_t last_seq_ = 0;
   std::optional<Sha256Digest> last_hash_;
 };

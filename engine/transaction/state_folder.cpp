@@ -1,11 +1,13 @@
 #include "engine/transaction/state_folder.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <string>
 #include <vector>
 
 #include "engine/base/layout.hpp"
 #include "engine/base/text.hpp"
+#include "engine/step/step.hpp"
 #include "engine/transaction/small_file.hpp"
 
 namespace update {
@@ -15,30 +17,18 @@ constexpr std::uint32_t kPrivateFolder = 0700;
 constexpr std::uint32_t kOrdinaryFolder = 0755;
 constexpr std::uint32_t kPrivateFile = 0600;
 constexpr std::int64_t kLockPollMs = 50;
+// A reader on a full disk asks for the lock for an instant (lock_is_free): that alone is not
+// "busy".
+constexpr std::int64_t kLockGraceMs = 100;
 constexpr std::size_t kHolderLimit = 512;
 
 bool absent(const Error& error) {
   return error.system_errno() == ENOENT;
 }
 
-Result<bool> make_file(os::Folder& state, std::string_view name) {
-  auto made = state.create_file(std::string(name), kPrivateFile);
-  if (made) return true;
-  if (made.error().system_errno() == EEXIST) return false;
-  return fail(std::move(made).error());
-}
-
-Result<bool> make_reserve(os::Folder& state) {
-  auto made = state.create_file(std::string(kReserveName), kPrivateFile);
-  if (!made) {
-    if (made.error().system_errno() == EEXIST) return false;
-    return fail(std::move(made).error());
-  }
-  if (auto reserved = (*made)->reserve(kReserveBytes); !reserved) {
-    auto removed = state.unlink(std::string(kReserveName));
-    return fail(std::move(reserved).error().with("reserving space for a recovery"));
-  }
-  return true;
+Status make_file(os::Folder& state, std::string_view name) {
+  const auto made = state.create_file(std::string(name), kPrivateFile);
+  return made || made.error().system_errno() == EEXIST ? Status() : fail(made.error());
 }
 
 std::string holder_text(os::File& lock) {
@@ -79,11 +69,19 @@ Result<std::unique_ptr<os::Folder>> make_state_folder(const Environment& env) {
   return folder;
 }
 
-Result<bool> make_state_files(os::Folder& state) {
-  UPDATE_TRY_ASSIGN(const bool made_intent, make_file(state, kIntentName));
-  UPDATE_TRY_ASSIGN(const bool made_head, make_file(state, kHeadName));
-  UPDATE_TRY_ASSIGN(const bool made_reserve, make_reserve(state));
-  return made_intent || made_head || made_reserve;
+Status make_state_files(os::Folder& state) {
+  UPDATE_TRY(make_file(state, kIntentName));
+  return make_file(state, kHeadName);
+}
+
+Status make_reserve(os::Folder& state) {
+  const std::string name(kReserveName);
+  UPDATE_TRY(make_file(state, name));
+  UPDATE_TRY_ASSIGN(const auto file, state.open_file_for_update(name));
+  Status reserved = file->reserve(kReserveBytes);
+  if (reserved) return reserved;
+  UPDATE_TRY(state.unlink(name).map([](bool) {}));
+  return fail(std::move(reserved).error().with("reserving space for a recovery"));
 }
 
 bool release_reserve(os::Folder& state) {
@@ -103,7 +101,8 @@ Result<std::unique_ptr<os::File>> acquire_lock(const Environment& env, os::Folde
     }
   }
   if (!opened) return fail(std::move(opened).error());
-  const std::int64_t deadline_ms = env.system.clock.monotonic_ms() + wait_ms;
+  const std::int64_t deadline_ms =
+      env.system.clock.monotonic_ms() + std::max(wait_ms, kLockGraceMs);
   while (true) {
     UPDATE_TRY_ASSIGN(const bool locked, (*opened)->try_lock());
     if (locked) return std::move(*opened);

@@ -17,12 +17,15 @@ Result<std::optional<std::unique_ptr<os::Folder>>> find_state_folder(const Envir
 /// made is durable in its parent on return.
 Result<std::unique_ptr<os::Folder>> make_state_folder(const Environment& env);
 
-/// Makes the files that must exist before the first update needs them: intent, head, reserve.
-/// Returns whether any was made; their names are durable after the next sync of the folder.
-Result<bool> make_state_files(os::Folder& state);
+/// Makes the files that must exist before the first update needs them: intent and head. Their names
+/// are durable after the next sync of the folder.
+Status make_state_files(os::Folder& state);
 
 /// The bytes that `reserve` holds back for a recovery on a full disk.
 inline constexpr std::uint64_t kReserveBytes = 4U << 20;
+
+/// Makes the reserve, or fills one that was made and not filled: no_space.
+Status make_reserve(os::Folder& state);
 
 /// Gives the reserve back to the file system; false if it was gone already.
 bool release_reserve(os::Folder& state);

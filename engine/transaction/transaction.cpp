@@ -1,5 +1,8 @@
 #include "engine/transaction/transaction.hpp"
 
+#include <algorithm>
+#include <cerrno>
+
 #include "engine/transaction/intent.hpp"
 #include "engine/transaction/retire.hpp"
 
@@ -10,12 +13,23 @@ Error unfinished(Error error) {
   return std::move(error).hint("run: banger-update recover").as(ErrorCode::unfinished);
 }
 
-/// Nothing but our own extra names exists. They go, and the history says why; the error keeps its
-/// own code.
+/// Our own extra names go, and the history says why; the error keeps its own code. `from` is a
+/// phase in which no destination was changed.
 Status end_unchanged(step::Context& context, Phase from, Error reason) {
   const Status undone = step::discard(context, from, reason);
-  if (!undone) context.env().observer.warning(undone.error().message());
+  if (undone) return fail(std::move(reason));
+  // After the intent to swap was recorded, recovery may as well finish the update.
+  if (from == Phase::swap) return fail(unfinished(undone.error()));
+  context.env().observer.warning(undone.error().message());
   return fail(std::move(reason));
+}
+
+/// A COMMIT that failed before any destination was changed: the host is as it was, whatever the
+/// journal holds.
+Error nothing_changed(Error error) {
+  if (error.code() != ErrorCode::commit_unknown) return error;
+  const bool full = error.system_errno() == ENOSPC || error.system_errno() == EDQUOT;
+  return std::move(error).as(full ? ErrorCode::no_space : ErrorCode::failed);
 }
 
 /// (a), the intent to swap. What is not known to be there may yet be: so the names go, and nothing
@@ -29,13 +43,8 @@ Status record_intent_to_swap(step::Context& context) {
   }
   UPDATE_TRY(write_intent(context.session.state(), plan_to_text(context.plan)));
   // If the machine stops here, the journal says `backup`, and the intent was never begun.
-  Status recorded = context.session.record(context.plan.tag.id, Phase::backup, Phase::swap,
-                                           swap_detail(context.plan), Durability::durable);
-  if (recorded || recorded.error().code() != ErrorCode::commit_unknown) return recorded;
-  if (Status removed = step::remove_own_names(context); !removed) {
-    context.env().observer.warning(removed.error().message());
-  }
-  return recorded;
+  return context.session.record(context.plan.tag.id, Phase::backup, Phase::swap,
+                                swap_detail(context.plan), Durability::durable);
 }
 
 Status prepare(step::Context& context, const std::vector<std::optional<step::Source>>& sources,
@@ -83,17 +92,20 @@ Status after_swap(step::Context& context) {
 
 bool nothing_renamed(const step::Context& context) {
   const auto seen = observe_all(context.folders, context.plan);
-  if (!seen) return false;
-  for (const Observation& file : *seen) {
-    if (!file.unchanged && file.destination != Holds::old_bytes) return false;
-  }
-  return true;
+  return seen && std::none_of(seen->begin(), seen->end(), was_renamed);
 }
 
-Status swap_files(step::Context& context) {
+/// All destinations are new, or what is returned says how it ended.
+Status swap_or_end(step::Context& context) {
   context.env().observer.phase(Phase::swap, "replacing the files");
-  UPDATE_TRY(step::check_stop(context.env()));
-  return step::swap(context);
+  Status swapped = step::check_stop(context.env());
+  if (swapped) swapped = step::swap(context);
+  if (swapped) return swapped;
+  Error error = std::move(swapped).error();
+  if (error.code() != ErrorCode::needs_operator && nothing_renamed(context)) {
+    return end_unchanged(context, Phase::swap, std::move(error));
+  }
+  return handle_failure(context, Phase::swap, std::move(error));
 }
 
 }  // namespace
@@ -102,27 +114,28 @@ Status run_transaction(step::Context& context,
                        const std::vector<std::optional<step::Source>>& sources) {
   Session& session = context.session;
   session.working_on(context.plan.tag.id);
-  UPDATE_TRY(session.record(context.plan.tag.id, std::nullopt, Phase::stage,
-                            begin_detail(context.plan, context.env()), Durability::visible));
+  if (Status begun = session.record(context.plan.tag.id, std::nullopt, Phase::stage,
+                                    begin_detail(context.plan, context.env()), Durability::visible);
+      !begun) {
+    return fail(nothing_changed(std::move(begun).error()));
+  }
   context.env().observer.phase(Phase::stage, "staging the new files");
   Phase reached = Phase::stage;
-  if (Status prepared = prepare(context, sources, reached); !prepared) {
-    if (prepared.error().code() == ErrorCode::commit_unknown) {
-      return fail(std::move(prepared).error().as(ErrorCode::failed));
-    }
+  Status prepared = prepare(context, sources, reached);
+  if (prepared) return continue_from_swap(context);
+  if (prepared.error().code() != ErrorCode::commit_unknown) {
     return end_unchanged(context, reached, std::move(prepared).error());
   }
-  return continue_from_swap(context);
+  // What is not known to be recorded may yet be: the names go, and nothing else is touched
+  // (journal.md).
+  if (Status removed = step::remove_own_names(context); !removed) {
+    context.env().observer.warning(removed.error().message());
+  }
+  return fail(nothing_changed(std::move(prepared).error()));
 }
 
 Status continue_from_swap(step::Context& context) {
-  if (Status swapped = swap_files(context); !swapped) {
-    Error error = std::move(swapped).error();
-    if (error.code() != ErrorCode::needs_operator && nothing_renamed(context)) {
-      return end_unchanged(context, Phase::swap, std::move(error));
-    }
-    return handle_failure(context, Phase::swap, std::move(error));
-  }
+  UPDATE_TRY(swap_or_end(context));
   if (Status checked = step::check_stop(context.env()); !checked) {
     return handle_failure(context, Phase::swap, std::move(checked).error());
   }
@@ -130,9 +143,7 @@ Status continue_from_swap(step::Context& context) {
 }
 
 Status continue_swap_at_boot(step::Context& context) {
-  if (Status swapped = swap_files(context); !swapped) {
-    return handle_failure(context, Phase::swap, std::move(swapped).error());
-  }
+  UPDATE_TRY(swap_or_end(context));
   if (!context.plan.restart && !context.plan.doctor) {
     return finish(context, Phase::swap, Verdict::skipped);
   }
@@ -167,14 +178,17 @@ Status continue_from_restart(step::Context& context) {
 }
 
 Status continue_from_doctor(step::Context& context) {
-  // Left waiting by recover --boot, an update without a doctor is judged by its restart alone, and
-  // the boot was that.
-  if (!context.plan.doctor) return finish(context, Phase::doctor, Verdict::skipped);
-  context.env().observer.phase(Phase::doctor, "asking the doctor");
-  if (Status judged = step::doctor(context); !judged) {
-    return handle_failure(context, Phase::doctor, std::move(judged).error());
+  if (!context.plan.doctor) {
+    // Left waiting by recover --boot: the boot was the restart, and what ran before must run now.
+    if (Status up = step::check_units_are_up(context); !up) {
+      return handle_failure(context, Phase::doctor, std::move(up).error());
+    }
+    return finish(context, Phase::doctor, Verdict::skipped);
   }
-  return finish(context, Phase::doctor, Verdict::passed);
+  context.env().observer.phase(Phase::doctor, "asking the doctor");
+  auto judged = step::doctor(context);
+  if (!judged) return handle_failure(context, Phase::doctor, std::move(judged).error());
+  return finish(context, Phase::doctor, *judged);
 }
 
 Status ask_operator(step::Context& context, Phase from, Error error,
@@ -197,7 +211,7 @@ Status finish(step::Context& context, Phase from, Verdict verdict) {
     return fail(unfinished(std::move(committed).error().with("recording the commit")));
   }
   context.env().observer.phase(Phase::committed, "committed");
-  retire(context.session, context.plan, context.folders);
+  retire(context.session, context.plan, context.folders, Retirement::first);
   context.session.anchor(context.plan.tag.id, Phase::committed);
   return {};
 }

@@ -72,6 +72,7 @@ class FakeStop final : public os::StopRequest {
 
   Signal pending() override { return held_ ? Signal::none : pending_; }
   void hold() override { held_ = true; }
+  void let_go() override {}
 
  private:
   Signal pending_ = Signal::none;

@@ -9,16 +9,20 @@ namespace {
 using Files = std::vector<Observation>;
 
 Observation old_file(bool staged = true) {
-  return {false, Holds::old_bytes, staged, true};
+  return {false, Holds::old_bytes, staged, staged, true};
 }
 Observation new_file(bool backed_up = true) {
-  return {false, Holds::new_bytes, true, backed_up};
+  return {false, Holds::new_bytes, false, true, backed_up};
 }
-Observation foreign_file() {
-  return {false, Holds::foreign, true, true};
+/// Somebody's own file, where the staged one still waits, and where it was renamed before.
+Observation stranger_before_rename() {
+  return {false, Holds::foreign, true, true, true};
+}
+Observation stranger_after_rename() {
+  return {false, Holds::foreign, false, false, true};
 }
 Observation unchanged_file() {
-  return {true, Holds::old_bytes, true, true};
+  return {true, Holds::old_bytes, true, true, true};
 }
 
 Situation found(Phase phase, Files files) {
@@ -43,7 +47,7 @@ TEST(Decision, StageAndBackupAreDiscardedUnderAnyPolicy) {
   for (const Phase phase : {Phase::stage, Phase::backup}) {
     for (const RecoveryPolicy policy : {kAuto, kRollback, kReplay}) {
       EXPECT_EQ(action(found(phase, {old_file(), old_file(false)}), policy), Action::discard);
-      EXPECT_EQ(action(found(phase, {foreign_file()}), policy), Action::discard);
+      EXPECT_EQ(action(found(phase, {stranger_after_rename()}), policy), Action::discard);
     }
   }
 }
@@ -76,14 +80,15 @@ TEST(Decision, AMixedSwapWithoutItsBackupsNeedsAPerson) {
 }
 
 TEST(Decision, AStrangerBeforeTheFirstRenameIsLeftAlone) {
-  EXPECT_EQ(action(found(Phase::swap, {foreign_file(), old_file()})), Action::discard);
+  EXPECT_EQ(action(found(Phase::swap, {stranger_before_rename(), old_file()})), Action::discard);
 }
 
 TEST(Decision, AStrangerAfterTheFirstRenameNeedsAPerson) {
-  const Situation now = found(Phase::swap, {new_file(), foreign_file()});
-  for (const RecoveryPolicy policy : {kAuto, kRollback, kReplay}) {
-    EXPECT_EQ(action(now, policy), Action::ask_operator);
-  }
+  for (const Situation& now : {found(Phase::swap, {new_file(), stranger_before_rename()}),
+                               found(Phase::swap, {stranger_after_rename(), old_file()})})
+    for (const RecoveryPolicy policy : {kAuto, kRollback, kReplay}) {
+      EXPECT_EQ(action(now, policy), Action::ask_operator);
+    }
 }
 
 TEST(Decision, ACrashAfterNewCodeHasRunIsPutBack) {
@@ -120,7 +125,7 @@ TEST(Decision, ARollbackIsFinished) {
     EXPECT_EQ(action(found(Phase::rollback, {new_file(), old_file()}), policy),
               Action::finish_rollback);
   }
-  Situation discarding = found(Phase::rollback, {foreign_file()});
+  Situation discarding = found(Phase::rollback, {stranger_after_rename()});
   discarding.discarding = true;
   EXPECT_EQ(action(discarding), Action::finish_discard);
 }
@@ -135,7 +140,8 @@ TEST(Decision, NeedsOperatorLooksAgain) {
     EXPECT_EQ(action(all_new, policy), Action::conclude_new);
     EXPECT_EQ(action(found(Phase::needs_operator, {old_file(), new_file()}), policy),
               Action::ask_operator);
-    EXPECT_EQ(action(found(Phase::needs_operator, {foreign_file()}), policy), Action::ask_operator);
+    EXPECT_EQ(action(found(Phase::needs_operator, {stranger_after_rename()}), policy),
+              Action::ask_operator);
   }
 }
 
@@ -157,9 +163,11 @@ TEST(Decision, ACrashedRollbackCommandGoesForward) {
 }
 
 TEST(Decision, TheSecondResumptionOfARollbackCommandNeedsAPerson) {
-  Situation now = rollback_command(Phase::doctor, {new_file()});
-  now.resumptions_after_new_code = 1;
-  EXPECT_EQ(action(now), Action::ask_operator);
+  for (const Phase phase : {Phase::swap, Phase::restart, Phase::doctor}) {
+    Situation now = rollback_command(phase, {new_file()});
+    now.resumptions = 1;
+    EXPECT_EQ(action(now), Action::ask_operator);
+  }
 }
 
 TEST(Decision, TheFifthResumptionWithoutProgressNeedsAPerson) {

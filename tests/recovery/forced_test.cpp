@@ -110,6 +110,19 @@ TEST_F(NeedsOperator, IsSettledWhenSomebodyBringsTheOldFilesBack) {
   EXPECT_EQ(world.newest()->phase, Phase::rolled_back);
 }
 
+// After a lost journal nobody knows what the generations are: they may be somebody's only copy.
+TEST_F(NeedsOperator, WhatWasKeptOutlivesALostJournalUntilPrune) {
+  ASSERT_TRUE(force(Force::abandon));
+  ASSERT_TRUE(generation_kept("beta 1.0.0"));
+  const std::string journal = std::string(World::kState) + "/journal.db";
+  world.kill();
+  world.fake.files.overwrite(journal, std::string(8192, 'x'));
+  world.fake.files.remove(journal + "-wal");
+  ASSERT_TRUE(world.apply("1.2.0").status);
+  ASSERT_TRUE(world.apply("1.3.0").status);
+  EXPECT_TRUE(generation_kept("beta 1.0.0"));
+}
+
 TEST(Force, WithNothingToForceIsAMistake) {
   World world;
   ASSERT_TRUE(world.apply("1.0.0").status);

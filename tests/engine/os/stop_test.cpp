@@ -52,6 +52,15 @@ TEST_F(Stop, TheDescriptorIsReadableUntilTheSignalWasSeen) {
   EXPECT_EQ(::fcntl(stop_.poll_fd(), F_GETFD), FD_CLOEXEC);
 }
 
+TEST_F(Stop, LetGoOfASignalEndsTheProcessAsUsual) {
+  EXPECT_EXIT(
+      {
+        send(SIGINT);
+        stop_.let_go();
+      },
+      testing::KilledBySignal(SIGINT), "");
+}
+
 TEST_F(Stop, HeldSignalsStopNothingAndKillNobody) {
   send(SIGINT);
   EXPECT_EQ(stop_.pending(), StopRequest::Signal::interrupt);

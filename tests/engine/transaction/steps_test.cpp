@@ -1,4 +1,5 @@
-// Each step by itself: what it does, how it is undone, and how the disk alone shows that it is done.
+// Each step by itself: what it does, how it is undone, and how the disk alone shows that it is
+// done.
 #include <gtest/gtest.h>
 
 #include <cerrno>
@@ -58,9 +59,8 @@ TEST_F(Steps, ASecondStageOverTheFirstIsRefusedNotMixed) {
 TEST_F(Steps, StageRefusesASourceThatChangesWhileItIsRead) {
   // The last call of staging alpha's bytes is followed by somebody's write to the release.
   std::uint64_t call = world.fake.files.call_count();
-  world.fake.files.after_call(call + 4, [&] {
-    world.fake.files.overwrite("/releases/1.1.0/alpha", "alpha 6.6.6");
-  });
+  world.fake.files.after_call(
+      call + 4, [&] { world.fake.files.overwrite("/releases/1.1.0/alpha", "alpha 6.6.6"); });
   const Status staged = step::stage(*context, planned->sources);
   ASSERT_FALSE(staged);
   EXPECT_EQ(staged.error().code(), ErrorCode::not_trusted);

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cerrno>
 
 #include "tests/fixture/world.hpp"
 
@@ -79,9 +80,12 @@ TEST(Apply, NeedsAPersonWhenTheOldVersionDoesNotStartEither) {
   EXPECT_EQ(report.status.error().code(), ErrorCode::needs_operator);
   EXPECT_EQ(world.version(), "1.0.0");
   EXPECT_EQ(world.newest()->phase, Phase::needs_operator);
+  // All files are old, but what ran them does not run: that alone settles nothing.
   const UpdateReport next = world.apply("1.2.0");
   ASSERT_FALSE(next.status);
-  // All files are old again, so a look settles it, and the next update begins.
+  EXPECT_EQ(next.status.error().code(), ErrorCode::needs_operator);
+  world.restart_passes(true);
+  EXPECT_TRUE(world.apply("1.2.0").status);
   EXPECT_EQ(world.transaction(1)->phase, Phase::rolled_back);
 }
 
@@ -289,6 +293,59 @@ TEST(Apply, AStrangerAfterTheSwapNeedsAPerson) {
   EXPECT_EQ(world.fake.files.read(world.destination("alpha")), "alpha 1.1.0");
 }
 
+/// The number of the call that is the n-th rename of a staged file, found by a run on a copy.
+std::uint64_t staged_rename(World& world, const std::string& version, int n) {
+  World probe(world.fake.files.disk());
+  EXPECT_TRUE(probe.apply(version).status);
+  std::uint64_t call = 0;
+  for (const FakeCall& made : probe.fake.files.calls()) {
+    ++call;
+    const bool staged = made.path.find(".staged") != std::string::npos;
+    if (made.verb == FakeCall::Verb::rename && staged && --n == 0) break;
+  }
+  return call;
+}
+
+TEST(Apply, AStrangerBetweenTwoRenamesIsNotWrittenOver) {
+  World world;
+  world.preinstall("1.0.0");
+  world.make_release("1.1.0");
+  world.fake.files.after_call(staged_rename(world, "1.1.0", 1), [&] {
+    world.fake.files.put_file(world.destination("gamma"), "somebody's own", 0755);
+  });
+  const UpdateReport report = world.apply("1.1.0");
+  ASSERT_FALSE(report.status);
+  EXPECT_EQ(report.status.error().code(), ErrorCode::needs_operator);
+  EXPECT_EQ(world.fake.files.read(world.destination("gamma")), "somebody's own");
+  EXPECT_NE(report.status.error().message().find(sha256_of("somebody's own").hex()),
+            std::string::npos)
+      << "what was found is named";
+}
+
+TEST(Apply, AStrangerAfterTheIntentAndBeforeTheFirstRenameMeansNothingIsChanged) {
+  World world;
+  world.preinstall("1.0.0");
+  world.make_release("1.1.0");
+  // The call before the first rename is the one that makes the intent durable.
+  world.fake.files.after_call(staged_rename(world, "1.1.0", 1) - 1, [&] {
+    world.fake.files.put_file(world.destination("gamma"), "somebody's own", 0755);
+  });
+  const UpdateReport report = world.apply("1.1.0");
+  ASSERT_FALSE(report.status);
+  EXPECT_EQ(report.status.error().code(), ErrorCode::failed);
+  EXPECT_EQ(world.fake.files.read(world.destination("alpha")), "alpha 1.0.0");
+  EXPECT_EQ(world.fake.files.read(world.destination("gamma")), "somebody's own");
+  EXPECT_EQ(world.newest()->phase, Phase::rolled_back);
+}
+
+TEST(Apply, AnExcusedDoctorPassesNoVerdict) {
+  World world;
+  world.env.config.doctor.baseline = Baseline::excuse;
+  world.doctor_passes(false);
+  ASSERT_TRUE(world.apply("1.0.0").status);
+  EXPECT_EQ(world.newest()->verdict, "skipped");
+}
+
 TEST(Rollback, GoesBackAndASecondOneReturns) {
   World world;
   ASSERT_TRUE(world.apply("1.0.0").status);
@@ -352,6 +409,29 @@ TEST(Retention, KeepsThreeOldVersionsAndNoMore) {
   to.target = TransactionId{4};
   ASSERT_TRUE(world.roll_back(to).status);
   EXPECT_EQ(world.version(), "1.3.0");
+}
+
+// A retirement that was cut short twice must not put an older version over a newer `.previous`.
+TEST(Retention, ALateRetirementKeepsEveryVersion) {
+  World world;
+  world.preinstall("1.0.0");
+  const auto no_names = [](const FakeCall& call) {
+    return call.verb == FakeCall::Verb::rename && call.path.find(".backup") != std::string::npos;
+  };
+  world.fake.files.fail_always(EIO, no_names);
+  ASSERT_TRUE(world.apply("1.1.0").status);
+  ASSERT_TRUE(world.apply("1.2.0").status);
+  EXPECT_FALSE(world.leftovers().empty());
+  world.kill();  // whatever failed works again
+  ASSERT_TRUE(world.recover());
+  EXPECT_TRUE(world.leftovers().empty());
+  RollbackOptions to;
+  to.target = TransactionId{1};
+  ASSERT_TRUE(world.roll_back(to).status);
+  EXPECT_EQ(world.version(), "1.1.0");
+  to.target = TransactionId{0};
+  ASSERT_TRUE(world.roll_back(to).status);
+  EXPECT_EQ(world.version(), "1.0.0");
 }
 
 }  // namespace
