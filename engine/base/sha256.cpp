@@ -4,6 +4,7 @@
 #include <cstring>
 #include <vector>
 
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 
 #include "engine/base/hex.hpp"
@@ -24,6 +25,12 @@ std::string Sha256Digest::hex() const {
   return to_hex(bytes_);
 }
 
+void prepare_crypto() {
+  // openssl.cnf may load providers, from a file that nobody here has checked ($OPENSSL_CONF).
+  static const int once = OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, nullptr);
+  if (once != 1) std::abort();
+}
+
 struct Sha256::Context {
   EVP_MD_CTX* evp = EVP_MD_CTX_new();
   ~Context() { EVP_MD_CTX_free(evp); }
@@ -31,7 +38,9 @@ struct Sha256::Context {
 
 // libcrypto fails here only without memory or with a broken provider; going on would mean trusting
 // bytes that nobody hashed, so the program stops and recovery treats it as a crash.
-Sha256::Sha256() : context_(std::make_unique<Context>()) {
+Sha256::Sha256() {
+  prepare_crypto();
+  context_ = std::make_unique<Context>();
   if (context_->evp == nullptr || EVP_DigestInit_ex(context_->evp, EVP_sha256(), nullptr) != 1) {
     std::abort();
   }

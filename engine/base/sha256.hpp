@@ -48,4 +48,7 @@ class Sha256 {
 
 Sha256Digest sha256_of(std::string_view bytes);
 
+/// Must come before any other use of libcrypto: it keeps it from reading a configuration file.
+void prepare_crypto();
+
 }  // namespace update

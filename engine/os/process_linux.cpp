@@ -139,9 +139,11 @@ ProcessEnd watch(const Child& child, KeptOutput& kept, std::int64_t deadline_ms,
 void reap(const Child& child, ProcessResult& result) {
   siginfo_t info{};
   pollfd ended{.fd = child.pidfd.get(), .events = POLLIN, .revents = 0};
-  retried([&] { return ::poll(&ended, 1, kKillWaitMs); });
+  if (retried([&] { return ::poll(&ended, 1, kKillWaitMs); }) <= 0) return;
+  // Without WNOHANG: a tracer may still hold the zombie for a moment, and "not yet" read as an end would
+  // undo a good update.
   const auto id = static_cast<id_t>(child.pidfd.get());
-  if (retried([&] { return ::waitid(P_PIDFD, id, &info, WEXITED | WNOHANG); }) != 0) return;
+  if (retried([&] { return ::waitid(P_PIDFD, id, &info, WEXITED); }) != 0) return;
   result.status = info.si_status;
   if (result.end == ProcessEnd::exited && info.si_code != CLD_EXITED) {
     result.end = ProcessEnd::signalled;

@@ -8,6 +8,7 @@
 
 #include <openssl/evp.h>
 
+#include "engine/base/sha256.hpp"
 #include "engine/base/text.hpp"
 
 namespace update {
@@ -185,6 +186,7 @@ Result<Signature> verify_signature(std::string_view message, std::string_view si
                                    std::span<const PublicKey> keys) {
   if (keys.empty()) return refuse("there is no key to verify the signature with");
   UPDATE_TRY_ASSIGN(const SignatureFile file, parse_signature_file(signature_file));
+  prepare_crypto();
   const auto hash = hash_of(message);
   if (!hash) return refuse("libcrypto cannot compute BLAKE2b");
 

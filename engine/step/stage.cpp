@@ -223,9 +223,11 @@ Status check_stop(const Environment& env) {
 Status stage(Context& context, const std::vector<std::optional<Source>>& sources) {
   UPDATE_TRY_ASSIGN(std::vector<StagedFile> files, begin_all(context, sources));
   UPDATE_TRY_ASSIGN(std::vector<OldFile> old_files, open_unknown_old(context));
-  HashQueue hashes(total_bytes(files, old_files) >= kThreadWorthBytes);
-  UPDATE_TRY(copy_all(context, files, hashes));
+  HashQueue hashes(total_bytes(files, old_files) >= kThreadWorthBytes ? HashQueue::Threads::some
+                                                                      : HashQueue::Threads::none);
+  // The old files first: they are all there, while the new ones still grow.
   for (OldFile& old : old_files) old.hash = &hashes.add_complete(*old.file);
+  UPDATE_TRY(copy_all(context, files, hashes));
   for (OldFile& old : old_files) {
     UPDATE_TRY_ASSIGN(old.planned->old_state->sha256, hashes.digest(*old.hash));
   }

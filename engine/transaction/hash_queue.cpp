@@ -6,23 +6,27 @@
 namespace update {
 namespace {
 
+constexpr unsigned kThreadsLimit = 4;
 constexpr std::size_t kChunkBytes = 128 * 1024;
 constexpr std::uint64_t kAll = std::numeric_limits<std::uint64_t>::max();
 
 }  // namespace
 
-HashQueue::HashQueue(bool threaded) : threaded_(threaded) {
-  if (threaded_) thread_ = std::thread([this] { work(); });
+HashQueue::HashQueue(Threads threads) {
+  if (threads == Threads::none) return;
+  const unsigned count = std::clamp(std::thread::hardware_concurrency(), 1U, kThreadsLimit);
+  for (unsigned index = 0; index < count; ++index) {
+    threads_.emplace_back([this] { work(); });
+  }
 }
 
 HashQueue::~HashQueue() {
-  if (!threaded_) return;
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
   }
   changed_.notify_all();
-  thread_.join();
+  for (std::thread& thread : threads_) thread.join();
 }
 
 HashQueue::Job& HashQueue::add_growing(os::File& file) {
@@ -59,7 +63,7 @@ void HashQueue::complete(Job& job) {
 
 Result<Sha256Digest> HashQueue::digest(Job& job) {
   std::unique_lock lock(mutex_);
-  if (!threaded_ && !job.digest_) {
+  if (threads_.empty() && !job.digest_) {
     lock.unlock();
     auto digest = hash(job);
     lock.lock();

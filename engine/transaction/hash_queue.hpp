@@ -16,7 +16,7 @@
 namespace update {
 
 /// Hashes files beside the thread that writes them. It only ever reads: everything that changes the
-/// host is done by the main thread, in one order. Jobs are done in the order in which they were
+/// host is done by the main thread, in one order. Jobs are taken up in the order in which they were
 /// added.
 class HashQueue {
  public:
@@ -33,9 +33,10 @@ class HashQueue {
     std::optional<Result<Sha256Digest>> digest_;
   };
 
-  /// Without a second thread (for little work, starting one costs more) everything is hashed when
-  /// its digest is asked for.
-  explicit HashQueue(bool threaded);
+  /// With as many threads as the machine has processors, up to four; or with none (for little work,
+  /// starting one costs more), and everything is hashed when its digest is asked for.
+  enum class Threads : std::uint8_t { none, some };
+  explicit HashQueue(Threads threads);
   ~HashQueue();
   HashQueue(const HashQueue&) = delete;
   HashQueue& operator=(const HashQueue&) = delete;
@@ -55,13 +56,12 @@ class HashQueue {
   Result<Sha256Digest> hash(Job& job);
   std::optional<std::uint64_t> wait_for_bytes(Job& job, std::uint64_t done);
 
-  const bool threaded_;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::vector<std::unique_ptr<Job>> jobs_;
   std::deque<Job*> waiting_;
   bool stopping_ = false;
-  std::thread thread_;
+  std::vector<std::thread> threads_;
 };
 
 }  // namespace update

@@ -300,7 +300,7 @@ def main():
         return SKIPPED
     with tempfile.TemporaryDirectory(prefix="update-figures-", dir=options.folder) as folder:
         kind = run(["stat", "-f", "-c", "%T", folder]).stdout.strip()
-        print(f"on {kind}, {os.cpu_count()} processors", flush=True)
+        print(f"on {kind}, {os.cpu_count()} processors" + (", tiny sizes" if options.smoke else ""), flush=True)
         bench = Bench(options, pathlib.Path(folder).resolve())
         for name in options.figure or FIGURES:
             FIGURES[name](bench)

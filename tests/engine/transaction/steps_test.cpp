@@ -122,8 +122,8 @@ TEST(HashQueue, HashesWhatIsWrittenWhileItIsWritten) {
   files.make_folder("/f");
   auto folder = std::move(*files.open_folder("/f"));
   auto file = std::move(*folder->create_file("x", 0600));
-  for (const bool threaded : {false, true}) {
-    HashQueue queue(threaded);
+  for (const auto threads : {HashQueue::Threads::none, HashQueue::Threads::some}) {
+    HashQueue queue(threads);
     ASSERT_TRUE(file->truncate(0));
     HashQueue::Job& job = queue.add_growing(*file);
     std::string all;
@@ -134,7 +134,7 @@ TEST(HashQueue, HashesWhatIsWrittenWhileItIsWritten) {
       queue.advance(job, all.size());
     }
     queue.complete(job);
-    EXPECT_EQ(*queue.digest(job), sha256_of(all)) << threaded;
+    EXPECT_EQ(*queue.digest(job), sha256_of(all));
   }
 }
 
@@ -143,7 +143,7 @@ TEST(HashQueue, EndsWithoutItsDigestsBeingAskedFor) {
   files.put_file("/f/x", "bytes");
   auto folder = std::move(*files.open_folder("/f"));
   auto file = std::move(*folder->open_file("x"));
-  HashQueue queue(true);
+  HashQueue queue(HashQueue::Threads::some);
   (void)queue.add_growing(*file);
 }
 

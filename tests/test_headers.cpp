@@ -1,0 +1,1 @@
+// Stands for the precompiled headers of all test programs; has no test of its own.
