@@ -168,6 +168,9 @@ Result<int> run_command(Invocation& invocation, const Command& command, const Op
   Context context{invocation, global, options, log};
   if (command.only_reads) invocation.system.stop.let_go();
   auto code = command.run(context);
+  if (code && *code == 0 && command.only_reads && invocation.console.lost_output()) {
+    code = fail(ErrorCode::failed, "standard output cannot be written");
+  }
   if (!code) log.record("error: " + escape(code.error().message()));
   log.record("exit code " + std::to_string(code ? *code : exit_code(code.error().code())));
   return code;

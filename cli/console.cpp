@@ -1,5 +1,7 @@
 #include "cli/console.hpp"
 
+#include <cerrno>
+
 #include "engine/os/caller_linux.hpp"
 
 namespace update::cli {
@@ -11,10 +13,13 @@ constexpr int kStandardError = 2;
 }  // namespace
 
 bool StandardConsole::out(std::string_view text) {
-  return os::write_standard(kStandardOutput, text);
+  const int error = os::write_standard(kStandardOutput, text);
+  lost_output_ = lost_output_ || (error != 0 && error != EPIPE);
+  return error == 0;
 }
 void StandardConsole::err(std::string_view text) {
-  os::write_standard(kStandardError, text);
+  // Where standard error is gone, there is nobody to be told.
+  static_cast<void>(os::write_standard(kStandardError, text));
 }
 bool StandardConsole::out_is_terminal() const {
   return os::is_terminal(kStandardOutput);

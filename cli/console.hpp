@@ -11,6 +11,8 @@ class Console {
   virtual ~Console() = default;
   /// False where it could not be written.
   virtual bool out(std::string_view text) = 0;
+  /// Something was dropped for another reason than that nobody reads any more (EPIPE).
+  virtual bool lost_output() const = 0;
   virtual void err(std::string_view text) = 0;
   virtual bool out_is_terminal() const = 0;
   virtual bool err_is_terminal() const = 0;
@@ -19,9 +21,13 @@ class Console {
 class StandardConsole final : public Console {
  public:
   bool out(std::string_view text) override;
+  bool lost_output() const override { return lost_output_; }
   void err(std::string_view text) override;
   bool out_is_terminal() const override;
   bool err_is_terminal() const override;
+
+ private:
+  bool lost_output_ = false;
 };
 
 }  // namespace update::cli

@@ -34,6 +34,7 @@ std::string already_installed_document(const std::optional<std::string>& version
 struct StatusReport {
   std::optional<std::string> installed_version;
   std::optional<TransactionView> unfinished;
+  bool runs = false;  ///< the unfinished update is at work right now
   std::string recover_would = "nothing";
   std::vector<InstalledFile> files;
 };

@@ -158,7 +158,7 @@ std::string_view name_of(Action action) {
 }
 
 Decision decide(const Situation& situation) {
-  const Decision decision = decide_by_phase(situation, picture_of(situation.files));
+  Decision decision = decide_by_phase(situation, picture_of(situation.files));
   const bool acts = decision.action != Action::wait && decision.action != Action::ask_operator &&
                     situation.phase != Phase::needs_operator;
   if (acts && situation.without_progress >= kResumptionsWithoutProgress) {

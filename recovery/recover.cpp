@@ -149,7 +149,7 @@ Status make_journal_durable(Session& session) {
 /// An update that would be finished to another version than the one that is about to be installed
 /// is undone instead.
 Decision decide_for(Case& found, const RecoverRequest& request) {
-  const Decision decision = decide(found.situation);
+  Decision decision = decide(found.situation);
   const bool replays =
       decision.action == Action::replay_swap || decision.action == Action::replay_restart;
   if (!replays || !request.only_version || found.plan.to_version == request.only_version) {
@@ -276,9 +276,9 @@ Result<RecoverReport> recover_once(Session& session, const RecoverRequest& reque
   } else if (auto cleared = clear_intent(session.state()); !cleared) {
     env.observer.warning("the intent file was not emptied: " + cleared.error().message());
   }
-  UPDATE_TRY_ASSIGN(const auto still_open, session.journal().unfinished());
+  const auto still_open = session.journal().unfinished();
   // What waits for the services is not an orphan yet.
-  if (still_open) return report;
+  if (!still_open || *still_open) return report;
   if (const auto collected = collect(session)) {
     report.orphans_removed = *collected;
   } else {
@@ -305,7 +305,7 @@ Result<RecoverReport> tidy_before_the_first(const Environment& env, os::Folder& 
 Result<bool> is_idle(const Environment& env, os::Folder& state) {
   UPDATE_TRY_ASSIGN(const auto intent, state.lookup(std::string(kIntentName)));
   if (intent && intent->identity.size > 0) return false;
-  auto journal = read_journal_in(env, state);
+  auto journal = read_journal_in(env, state, true);
   if (!journal) return false;
   const auto unfinished = journal->unfinished();
   if (!unfinished || *unfinished) return false;

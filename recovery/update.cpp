@@ -33,10 +33,7 @@ class Updater {
     step::Context context{*session, update.plan, folders};
     if (update.plan.kind == TransactionKind::rollback) session->allow_reserve();
     Status ended = run_transaction(context, update.sources);
-    // Where the journal cannot be asked any more, the transaction had begun long before.
-    if (session->knows(id) || (!ended && ended.error().code() == ErrorCode::commit_unknown)) {
-      report_.transaction = id;
-    }
+    if (context.begun) report_.transaction = id;
     session->checkpoint_if_large();
     return ended;
   }

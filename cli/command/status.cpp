@@ -5,6 +5,7 @@
 #include "cli/json_transaction.hpp"
 #include "cli/output.hpp"
 #include "engine/base/text.hpp"
+#include "engine/transaction/state_folder.hpp"
 #include "recovery/recover.hpp"
 
 namespace update::cli {
@@ -40,6 +41,8 @@ Result<StatusReport> look(const Environment& env) {
   if (unfinished) {
     UPDATE_TRY_ASSIGN(report.unfinished, view_of(env, *readable, *unfinished));
   }
+  report.runs =
+      unfinished && unfinished->phase != Phase::needs_operator && !lock_is_free(*readable->state);
   UPDATE_TRY_ASSIGN(report.recover_would, recover_would(env, journal, {}));
   UPDATE_TRY_ASSIGN(report.files, report_installed(env, journal, false));
   return report;
@@ -73,6 +76,9 @@ Result<int> run_status(Context& context) {
   if (context.global.json) print_document(context, status_document(report));
   say(context, status_text(report, context.global.colour));
   if (!report.unfinished) return 0;
+  // The journal was read before the disk: while the update runs on, the two may disagree for a
+  // moment.
+  if (report.runs) return exit_code(ErrorCode::unfinished);
   return exit_code(report.recover_would == "needs_operator" ? ErrorCode::needs_operator
                                                             : ErrorCode::unfinished);
 }

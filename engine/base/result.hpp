@@ -32,6 +32,7 @@ inline tl::unexpected<Error> fail(ErrorCode code, std::string message) {
 
 #define UPDATE_CONCAT_(a, b) a##b
 #define UPDATE_CONCAT(a, b) UPDATE_CONCAT_(a, b)
+// NOLINTBEGIN(bugprone-macro-parentheses): a declaration cannot stand in parentheses.
 #define UPDATE_TRY_ASSIGN_(holder, declaration, expression)                       \
   auto holder = (expression);                                                     \
   if (!holder) return tl::unexpected<::update::Error>(std::move(holder).error()); \
@@ -40,3 +41,4 @@ inline tl::unexpected<Error> fail(ErrorCode code, std::string message) {
 /// Declares `declaration` with the value of `expression`, or leaves with its error.
 #define UPDATE_TRY_ASSIGN(declaration, expression) \
   UPDATE_TRY_ASSIGN_(UPDATE_CONCAT(try_result_, __LINE__), declaration, expression)
+// NOLINTEND(bugprone-macro-parentheses)

@@ -20,14 +20,14 @@ void prepare_process() {
   }
 }
 
-bool write_standard(int fd, std::string_view text) {
+int write_standard(int fd, std::string_view text) {
   while (!text.empty()) {
     const ssize_t written = ::write(fd, text.data(), text.size());
     if (written < 0 && errno == EINTR) continue;
-    if (written <= 0) return false;
+    if (written <= 0) return written < 0 ? errno : EIO;
     text.remove_prefix(static_cast<std::size_t>(written));
   }
-  return true;
+  return 0;
 }
 
 bool is_terminal(int fd) {

@@ -14,8 +14,8 @@ namespace update::os {
 /// write.
 void prepare_process();
 
-/// All of `text` to descriptor 1 or 2; false where that fails. SIGPIPE must be ignored.
-bool write_standard(int fd, std::string_view text);
+/// All of `text` to descriptor 1 or 2; 0, or errno where that fails. SIGPIPE must be ignored.
+int write_standard(int fd, std::string_view text);
 bool is_terminal(int fd);
 
 /// Where `path` really is, links followed (realpath(3)). It must exist.

@@ -122,7 +122,10 @@ Result<pid_t> spawn(const Command& command, int output_fd) {
   std::vector<std::string> argv = command.argv;
   std::vector<std::string> environment;
   environment.reserve(command.environment.size());
-  for (const auto& [name, value] : command.environment) environment.push_back(name + "=" + value);
+  for (const auto& [name, value] : command.environment) {
+    environment.push_back(name);
+    environment.back().append("=").append(value);
+  }
 
   SpawnSettings settings;
   int error = settings.prepare(output_fd);

@@ -24,6 +24,7 @@ SignalStop::SignalStop() {
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   std::signal(SIGHUP, SIG_IGN);
   std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);  // a limit of size is an error like a full disk (EFBIG)
   // Without it (EMFILE, ENOMEM) a wait is not cut short; a stop is still seen between two steps.
   signals_ = UniqueFd(::signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
 }

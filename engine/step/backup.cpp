@@ -36,7 +36,7 @@ Status back_up(Context& context, const PlannedFile& file) {
   if (!file.old_state) return {};
   const std::string name = context.plan.backup_name_of(file);
   if (!file.old_state->privileged()) {
-    const Status linked = folder.link(file.destination.name(), folder, name);
+    Status linked = folder.link(file.destination.name(), folder, name);
     if (linked) {
       // Between the look and the link somebody may have put another file there.
       UPDATE_TRY_ASSIGN(const bool right, holds_bytes(folder, name, *file.old_state));

@@ -60,6 +60,9 @@ Status finish_rollback(Context& context, Services services) {
   if (Status undone = undo_swap(context); !undone) {
     return give_up(context, std::move(undone).error());
   }
+  if (Status here = context.folders.check_in_place(context.env().root); !here) {
+    return give_up(context, std::move(here).error());
+  }
   if (services == Services::not_up_yet) {
     Status waits = context.session.note(context.plan.tag.id, Phase::rollback,
                                         waits_detail(context.env().system.host.boot_id()),

@@ -19,6 +19,7 @@ struct Context {
   Session& session;
   Plan& plan;
   const TargetFolders& folders;
+  bool begun = false;  ///< the transaction has its first event
 
   const Environment& env() const { return session.env(); }
   os::Folder& folder_of(const PlannedFile& file) const { return folders.of(file.destination); }

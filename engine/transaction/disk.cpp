@@ -25,16 +25,41 @@ Result<TargetFolders> TargetFolders::open(const InstallationRoot& root,
       identities.push_back(info.identity);
       targets.folders_.push_back(std::move(opened->folder));
     }
-    targets.index_by_destination_.emplace_back(destination.text(), index);
+    targets.index_by_destination_.emplace_back(destination, index);
   }
   return targets;
 }
 
 os::Folder& TargetFolders::of(const AbsolutePath& destination) const {
-  const auto entry =
-      std::find_if(index_by_destination_.begin(), index_by_destination_.end(),
-                   [&](const auto& pair) { return pair.first == destination.text(); });
+  const auto entry = std::find_if(index_by_destination_.begin(), index_by_destination_.end(),
+                                  [&](const auto& pair) { return pair.first == destination; });
   return *folders_.at(entry->second);
+}
+
+Status TargetFolders::check_in_place(const InstallationRoot& root) const {
+  for (const auto& [destination, index] : index_by_destination_) {
+    const auto now = open_trusted_folder(root, destination.parent());
+    UPDATE_TRY_ASSIGN(const os::FileInfo held, folders_[index]->info());
+    const auto found = now ? (*now)->info() : Result<os::FileInfo>(fail(now.error()));
+    if (found && found->identity.same_inode(held.identity)) continue;
+    return fail(ErrorCode::needs_operator,
+                destination.parent().text() + " is not the folder any more that was updated");
+  }
+  return {};
+}
+
+Status TargetFolders::check_distinct(const std::string& backup_suffix) const {
+  for (const auto& [one, folder] : index_by_destination_) {
+    for (const auto& [other, other_folder] : index_by_destination_) {
+      if (one == other || folder != other_folder) continue;
+      if (one.name() != other.name() && previous_name(one.name(), backup_suffix) != other.name()) {
+        continue;
+      }
+      return fail(ErrorCode::usage, one.text() + " (or its backup) and " + other.text() +
+                                        " are one file, reached in two ways");
+    }
+  }
+  return {};
 }
 
 Status TargetFolders::sync() const {

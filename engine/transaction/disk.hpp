@@ -22,12 +22,18 @@ class TargetFolders {
   os::Folder& of(const AbsolutePath& destination) const;
   /// Each folder once, in the order of the first destination in it.
   const std::vector<std::unique_ptr<os::Folder>>& all() const { return folders_; }
+  /// needs_operator if one of these paths leads to another folder by now: what was done is then not
+  /// where it was promised.
+  Status check_in_place(const InstallationRoot& root) const;
+  /// usage if two destinations, or the backup of one and another, are one file, by whatever links
+  /// they are reached.
+  Status check_distinct(const std::string& backup_suffix) const;
   /// The names in all of them are durable on return.
   Status sync() const;
 
  private:
   std::vector<std::unique_ptr<os::Folder>> folders_;
-  std::vector<std::pair<std::string, std::size_t>> index_by_destination_;
+  std::vector<std::pair<AbsolutePath, std::size_t>> index_by_destination_;
 };
 
 std::vector<AbsolutePath> destinations_of(const Plan& plan);

@@ -107,15 +107,17 @@ Status make_journal(const Environment& env, os::Folder& state, std::int64_t firs
   return state.rename(temporary, std::string(kJournalName));
 }
 
-Result<Journal> read_journal_in(const Environment& env, os::Folder& state) {
+Result<Journal> read_journal_in(const Environment& env, os::Folder& state, bool lock_held) {
   UPDATE_TRY_ASSIGN(const std::uint64_t wal, size_of(state, kJournalWalName));
   const JournalLocation location = journal_location(env, state);
-  if (wal == 0) return Journal::open_for_reading(location, Journal::ReadMode::immutable);
+  // `immutable` promises SQLite that nobody writes: true only while nobody updates.
+  const bool quiet = lock_held || lock_is_free(state);
+  if (wal == 0 && quiet) return Journal::open_for_reading(location, Journal::ReadMode::immutable);
   auto shared = Journal::open_for_reading(location, Journal::ReadMode::shared);
   if (shared || shared.error().code() == ErrorCode::journal_damaged) return shared;
   // No -shm, and none can be made (a full disk, a read-only mount). Without a writer the index of
   // the WAL may be kept in this process's memory.
-  if (!lock_is_free(state)) {
+  if (!quiet) {
     return fail(std::move(shared).error().with("cannot read the journal while an update runs"));
   }
   return Journal::open_for_reading(location, Journal::ReadMode::exclusive);
@@ -132,7 +134,7 @@ Result<std::optional<ReadableJournal>> open_journal_for_reading(const Environmen
                                                       ": it is missing, cut off or damaged")
                     .hint(std::string(kUnreadableHint)));
   }
-  auto journal = read_journal_in(env, **state);
+  auto journal = read_journal_in(env, **state, false);
   if (!journal) {
     return fail(std::move(journal)
                     .error()

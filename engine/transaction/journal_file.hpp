@@ -43,7 +43,7 @@ struct ReadableJournal {
 /// nullopt (F11).
 Result<std::optional<ReadableJournal>> open_journal_for_reading(const Environment& env);
 
-/// The same where the state folder is open already.
-Result<Journal> read_journal_in(const Environment& env, os::Folder& state);
+/// The same where the state folder is open already. `lock_held`: by this process.
+Result<Journal> read_journal_in(const Environment& env, os::Folder& state, bool lock_held);
 
 }  // namespace update

@@ -74,6 +74,7 @@ Result<TransactionRecord> newest_change(Journal& journal) {
 }
 
 struct Goal {
+  std::optional<TransactionRecord> undone;  ///< plain `rollback`: what this update replaced
   TransactionId after;  ///< the state right after this update; 0: what the first one found
   std::optional<std::string> version;
 };
@@ -81,18 +82,18 @@ struct Goal {
 Result<Goal> goal_of(Journal& journal, const RollbackOptions& options) {
   if (!options.target) {
     UPDATE_TRY_ASSIGN(const TransactionRecord undone, newest_change(journal));
-    return Goal{TransactionId{undone.id.value - 1}, undone.from_version};
+    return Goal{undone, TransactionId{undone.id.value - 1}, undone.from_version};
   }
   if (options.target->value == 0) {
     UPDATE_TRY_ASSIGN(const TransactionRecord any, newest_change(journal));
     static_cast<void>(any);
-    return Goal{TransactionId{0}, std::nullopt};
+    return Goal{std::nullopt, TransactionId{0}, std::nullopt};
   }
   UPDATE_TRY_ASSIGN(const auto record, journal.transaction(*options.target));
   if (!record || record->phase != Phase::committed) {
     return fail(no_such("there is no committed update " + std::to_string(options.target->value)));
   }
-  return Goal{record->id, record->to_version};
+  return Goal{std::nullopt, record->id, record->to_version};
 }
 
 Result<bool> read_source(os::Folder& folder, const std::string& name, const FileState& wanted,
@@ -106,6 +107,23 @@ Result<bool> read_source(os::Folder& folder, const std::string& name, const File
   if (!state || digest != *wanted.sha256) return false;
   source = {&folder, name, state->identity, !wanted.privileged() && state->same_metadata(wanted)};
   return true;
+}
+
+/// What an update replaced at a destination; nothing is known of one that it did not list.
+Result<Wanted> state_before(const Environment& env, Journal& journal,
+                            const TransactionRecord& undone, const std::string& destination) {
+  const auto listing =
+      std::find_if(undone.files.begin(), undone.files.end(),
+                   [&](const JournalFile& file) { return file.destination == destination; });
+  if (listing == undone.files.end()) return Wanted{};
+  UPDATE_TRY_ASSIGN(const auto file, recorded_file(env, journal, undone.id, destination));
+  return from_record(file, *listing, true);
+}
+
+Result<Wanted> wanted_state(const Environment& env, Journal& journal, const Goal& goal,
+                            const std::string& destination) {
+  return goal.undone ? state_before(env, journal, *goal.undone, destination)
+                     : state_after(env, journal, goal.after, destination);
 }
 
 /// Looks for the recorded bytes in one place. What is there with other bytes, or cannot be read, is
@@ -159,6 +177,7 @@ Result<PlannedUpdate> plan_rollback(const Environment& env, Journal& journal, os
                                     const TargetFolders& folders, const RollbackOptions& options,
                                     TransactionTag tag) {
   UPDATE_TRY_ASSIGN(const Goal goal, goal_of(journal, options));
+  UPDATE_TRY(folders.check_distinct(env.config.backup_suffix));
   PlannedUpdate update;
   Plan& plan = update.plan;
   plan.tag = tag;
@@ -171,7 +190,7 @@ Result<PlannedUpdate> plan_rollback(const Environment& env, Journal& journal, os
   os::Folder* kept = generations ? generations->get() : nullptr;
   for (const ConfiguredFile& configured : env.config.files) {
     UPDATE_TRY_ASSIGN(const Wanted wanted,
-                      state_after(env, journal, goal.after, configured.destination.text()));
+                      wanted_state(env, journal, goal, configured.destination.text()));
     if (!wanted.known) continue;
     os::Folder& folder = folders.of(configured.destination);
     UPDATE_TRY_ASSIGN(PlannedFile file, plan_file(journal, folder, configured, wanted));

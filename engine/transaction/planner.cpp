@@ -148,6 +148,7 @@ Result<PlannedUpdate> plan_apply(const Environment& env, Journal* journal, os::F
   const Manifest& manifest = release.manifest();
   UPDATE_TRY(check_product(env, manifest));
   UPDATE_TRY(check_files(env, manifest));
+  UPDATE_TRY(folders.check_distinct(env.config.backup_suffix));
   PlannedUpdate update;
   Plan& plan = update.plan;
   plan.tag = tag;

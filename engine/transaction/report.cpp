@@ -103,6 +103,22 @@ Result<std::vector<FileReport>> report_files(const Environment& env, os::Folder&
   return reports;
 }
 
+namespace {
+
+/// Is this the file that the newest committed update left there? What no update ever listed is.
+Result<bool> is_as_installed(os::Folder& folder, const std::string& name, const os::FileInfo& found,
+                             const std::optional<JournalFile>& listing, bool thorough) {
+  if (found.type != os::FileType::regular) return false;
+  if (!listing) return true;
+  if (!listing->new_sha256) return false;
+  const bool recorded = listing->new_identity == identity_to_text(found.identity);
+  if (recorded && !thorough) return true;
+  UPDATE_TRY_ASSIGN(const Sha256Digest digest, hash_named(folder, name));
+  return digest == *listing->new_sha256;
+}
+
+}  // namespace
+
 Result<std::vector<InstalledFile>> report_installed(const Environment& env, Journal& journal,
                                                     bool thorough) {
   std::vector<InstalledFile> installed;
@@ -123,18 +139,9 @@ Result<std::vector<InstalledFile>> report_installed(const Environment& env, Jour
       installed.push_back(std::move(report));
       continue;
     }
-    report.state = "ok";
-    if (found->type != os::FileType::regular) {
-      report.state = "changed";
-    } else if (report.expected) {
-      const bool recorded = listing->new_identity == identity_to_text(found->identity);
-      if (thorough || !recorded) {
-        UPDATE_TRY_ASSIGN(const Sha256Digest digest, hash_named(*place->folder, place->name));
-        if (digest != *report.expected) report.state = "changed";
-      }
-    } else if (listing) {
-      report.state = "changed";
-    }
+    UPDATE_TRY_ASSIGN(const bool as_installed,
+                      is_as_installed(*place->folder, place->name, *found, listing, thorough));
+    report.state = as_installed ? "ok" : "changed";
     installed.push_back(std::move(report));
   }
   return installed;

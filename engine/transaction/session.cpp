@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "engine/base/layout.hpp"
 #include "engine/transaction/intent.hpp"
 #include "engine/transaction/journal_file.hpp"
 #include "engine/transaction/lost_journal.hpp"
@@ -29,23 +30,42 @@ Result<std::optional<LockedState>> lock_state(const Environment& env, bool creat
   return locked;
 }
 
+namespace {
+
+/// While an intent stands there, an update may be between two versions: an error is then no
+/// "nothing was changed".
+Error while_intended(os::Folder& state, Error error) {
+  const auto intent = state.lookup(std::string(kIntentName));
+  const bool intended = !intent || (*intent && (*intent)->identity.size > 0);
+  if (!intended || error.code() == ErrorCode::needs_operator) return error;
+  return std::move(error)
+      .with("an update may be unfinished")
+      .hint("run: banger-update recover")
+      .as(ErrorCode::unfinished);
+}
+
+}  // namespace
+
 Result<std::optional<Session>> Session::open(const Environment& env, LockedState locked,
                                              bool create) {
   Session session(env, std::move(locked));
   describe_holder(env, *session.lock_, 0);
   UPDATE_TRY_ASSIGN(const JournalCondition condition, inspect_journal(*session.state_));
   if (condition == JournalCondition::none && !create) return std::nullopt;
-  if (condition != JournalCondition::sound) UPDATE_TRY(make_state_files(*session.state_));
-  if (condition == JournalCondition::none) UPDATE_TRY(make_journal(env, *session.state_, 1, {}));
-  if (condition == JournalCondition::lost) {
-    UPDATE_TRY(begin_after_lost_journal(env, *session.state_));
+  Status prepared = session.prepare(condition);
+  if (!prepared) {
+    return fail(while_intended(*session.state_, std::move(prepared).error()));
   }
-  Status opened = session.open_journal();
-  if (!opened && opened.error().code() == ErrorCode::journal_damaged) {
-    opened = session.replace_journal();
-  }
-  if (!opened) return fail(std::move(opened).error());
   return std::optional<Session>(std::move(session));
+}
+
+Status Session::prepare(JournalCondition condition) {
+  if (condition != JournalCondition::sound) UPDATE_TRY(make_state_files(*state_));
+  if (condition == JournalCondition::none) UPDATE_TRY(make_journal(*env_, *state_, 1, {}));
+  if (condition == JournalCondition::lost) UPDATE_TRY(begin_after_lost_journal(*env_, *state_));
+  Status opened = open_journal();
+  if (!opened && opened.error().code() == ErrorCode::journal_damaged) return replace_journal();
+  return opened;
 }
 
 Status Session::open_journal() {
@@ -89,12 +109,6 @@ NewEvent Session::make_event(std::optional<TransactionId> id, std::optional<Phas
 Status Session::record(TransactionId id, std::optional<Phase> from, Phase to, std::string detail,
                        Durability durability) {
   return record_all({make_event(id, from, to, std::move(detail))}, durability);
-}
-
-bool Session::knows(TransactionId id) {
-  if (!journal_) return false;
-  const auto record = journal_->transaction(id);
-  return record && record->has_value();
 }
 
 bool Session::may_give_up_reserve(const std::vector<NewEvent>& events) const {

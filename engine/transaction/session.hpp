@@ -9,6 +9,7 @@
 #include "engine/base/result.hpp"
 #include "engine/transaction/environment.hpp"
 #include "engine/transaction/head.hpp"
+#include "engine/transaction/journal_file.hpp"
 #include "engine/transaction/plan.hpp"
 #include "schema/journal.hpp"
 
@@ -50,8 +51,6 @@ class Session {
   Result<TransactionId> next_id();
   /// Names the transaction in the lock file, for whoever is told "busy".
   void working_on(TransactionId id);
-  /// Whether the journal has heard of it. False where the journal cannot be asked.
-  bool knows(TransactionId id);
   /// From now on every write may give up the reserve: a recovery or a rollback must end, whatever
   /// else is full. Otherwise only outcomes and the intent to roll back may (journal.md).
   void allow_reserve() { reserve_allowed_ = true; }
@@ -77,6 +76,7 @@ class Session {
   void checkpoint_if_large();
 
  private:
+  Status prepare(JournalCondition condition);
   Session(const Environment& env, LockedState locked)
       : env_(&env), state_(std::move(locked.folder)), lock_(std::move(locked.lock)) {}
 

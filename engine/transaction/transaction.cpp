@@ -20,8 +20,13 @@ Status end_unchanged(step::Context& context, Phase from, Error reason) {
   if (undone) return fail(std::move(reason));
   // After the intent to swap was recorded, recovery may as well finish the update.
   if (from == Phase::swap) return fail(unfinished(undone.error()));
+  // It could not be recorded, but nothing needs the names any more: the journal will be told by
+  // recover.
   context.env().observer.warning(undone.error().message());
-  return fail(std::move(reason));
+  if (Status removed = step::remove_own_names(context); !removed) {
+    context.env().observer.warning(removed.error().message());
+  }
+  return fail(std::move(reason).hint("run: banger-update recover"));
 }
 
 /// A COMMIT that failed before any destination was changed: the host is as it was, whatever the
@@ -119,6 +124,7 @@ Status run_transaction(step::Context& context,
       !begun) {
     return fail(nothing_changed(std::move(begun).error()));
   }
+  context.begun = true;
   context.env().observer.phase(Phase::stage, "staging the new files");
   Phase reached = Phase::stage;
   Status prepared = prepare(context, sources, reached);
@@ -131,7 +137,7 @@ Status run_transaction(step::Context& context,
   if (Status removed = step::remove_own_names(context); !removed) {
     context.env().observer.warning(removed.error().message());
   }
-  return fail(nothing_changed(std::move(prepared).error()));
+  return fail(nothing_changed(std::move(prepared).error()).hint("run: banger-update recover"));
 }
 
 Status continue_from_swap(step::Context& context) {

@@ -15,6 +15,7 @@ class RecordingConsole final : public Console {
     out_text.append(text);
     return true;
   }
+  bool lost_output() const override { return lost; }
   void err(std::string_view text) override { err_text.append(text); }
   bool out_is_terminal() const override { return terminal; }
   bool err_is_terminal() const override { return terminal; }
@@ -22,6 +23,7 @@ class RecordingConsole final : public Console {
   std::string out_text;
   std::string err_text;
   bool terminal = false;
+  bool lost = false;
 };
 
 /// The program on a machine in memory, with `/etc` and nothing in it.
