@@ -1,0 +1,94 @@
+// Bugs that were found in the program, each by the name of what went wrong.
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "tests/scenario/host.hpp"
+#include "tests/scenario/trace.hpp"
+
+namespace update::scenario {
+namespace {
+namespace fs = std::filesystem;
+
+TEST(Regression, ADestinationThatIsAnothersBackupThroughALinkIsRefused) {
+  Host host;
+  fs::create_directory_symlink(host.path("bin"), host.path("alias"));
+  const std::string beta = host.settings().files[1].name;
+  host.configure([&](Settings& s) {
+    s.files[1].destination = host.path(
+        "alias/" + fs::path(s.files[0].destination).filename().string() + s.backup_suffix);
+  });
+  const auto before = host.snapshot("bin");
+  EXPECT_EQ(host.run({"apply", host.release("1.0.0")}).code, 2);
+  EXPECT_EQ(host.snapshot("bin"), before) << beta;
+}
+
+TEST(Regression, OneReadErrorDoesNotSetASoundJournalAside) {
+  NEEDS_TOOL("strace");
+  // Each read of a rollback fails once; whatever it answers, the history must still be there.
+  for (int nth = 20; nth <= 200; nth += 20) {
+    Host host;
+    host.install("1.0.0");
+    host.install("2.0.0");
+    Launch launch;
+    launch.prefix =
+        strace(host.path("trace.log"), "pread64", "pread64:error=EIO:when=" + std::to_string(nth));
+    host.run({"rollback"}, launch);
+    for (const auto& entry : fs::directory_iterator(host.path("state"))) {
+      EXPECT_FALSE(contains(entry.path().filename().string(), "broken")) << "read " << nth;
+    }
+    host.run({"recover"});
+    EXPECT_GE(host.json({"history"}).size(), 2U) << "read " << nth;
+  }
+}
+
+TEST(Regression, RollbackReturnsToWhatTheUpdateReplacedNotToWhatWasOnceInstalled) {
+  Host host;
+  host.install("1.0.0");
+  const std::string hotfix = "#!/bin/sh\necho somebody mended this by hand\n";
+  write_file(host.bin("beta"), hotfix, 0755);
+  host.install("2.0.0");
+  EXPECT_EQ(host.run({"rollback"}).code, 0);
+  EXPECT_EQ(read_file(host.bin("beta")), hotfix);
+}
+
+TEST(Regression, AFolderThatIsExchangedUnderAnUpdateNeedsAPerson) {
+  for (const std::string verdict : {"0", "1"}) {
+    Host host;
+    host.install("1.0.0");
+    host.doctor("if [ \"$installed\" = 2.0.0 ]; then mv '" + host.path("bin") + "' '" +
+                host.path("bin2") + "'; cp -a '" + host.path("bin2") + "' '" + host.path("bin") +
+                "'; exit " + verdict + "; fi");
+    EXPECT_EQ(host.run({"apply", host.release("2.0.0")}).code, 4) << "the doctor says " << verdict;
+  }
+}
+
+TEST(Regression, WhatCannotBePrintedIsNotExitZero) {
+  Host host;
+  host.install("1.0.0");
+  const int full = open("/dev/full", O_WRONLY | O_CLOEXEC);
+  ASSERT_GE(full, 0);
+  Launch launch;
+  launch.stdout_fd = full;
+  EXPECT_EQ(host.run({"status"}, launch).code, 1);
+  // An update is what it is, whoever can read of it.
+  EXPECT_EQ(host.run({"apply", host.release("2.0.0")}, launch).code, 0);
+  close(full);
+}
+
+TEST(Regression, ALimitOfFileSizeIsAnErrorAndNoDeath) {
+  Host host;
+  host.install("1.0.0");
+  Launch launch;
+  launch.prefix = {"/bin/sh", "-c", "ulimit -f 0; exec \"$@\"", "sh"};
+  const Ended ended = host.run({"apply", host.release("2.0.0")}, launch);
+  EXPECT_EQ(ended.signal, 0);
+  EXPECT_NE(ended.code, 0);
+  EXPECT_EQ(host.installed(), "1.0.0");
+}
+
+}  // namespace
+}  // namespace update::scenario
