@@ -85,7 +85,9 @@ Error unexplained_error(const Plan& plan) {
 
 Result<std::optional<Sha256Digest>> digest_of_lost(os::Folder& state) {
   UPDATE_TRY_ASSIGN(const auto found, state.lookup(std::string(kJournalName)));
-  if (!found) return std::nullopt;
+  // A damaged size must not keep a boot waiting while nothing is hashed for hours.
+  constexpr std::uint64_t kHashedBytes = std::uint64_t{1} << 30U;
+  if (!found || found->identity.size > kHashedBytes) return std::nullopt;
   UPDATE_TRY_ASSIGN(const Sha256Digest digest, hash_named(state, std::string(kJournalName)));
   return digest;
 }

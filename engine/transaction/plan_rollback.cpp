@@ -193,6 +193,7 @@ Result<PlannedUpdate> plan_rollback(const Environment& env, Journal& journal, os
                       wanted_state(env, journal, goal, configured.destination.text()));
     if (!wanted.known) continue;
     os::Folder& folder = folders.of(configured.destination);
+    UPDATE_TRY(check_previous(folder, configured.destination, plan.backup_suffix));
     UPDATE_TRY_ASSIGN(PlannedFile file, plan_file(journal, folder, configured, wanted));
     std::optional<step::Source> source;
     if (!file.unchanged && file.new_state) {

@@ -111,6 +111,16 @@ Result<std::optional<FileState>> look_at_present(Journal* journal, os::Folder& f
   return present;
 }
 
+Status check_previous(os::Folder& folder, const AbsolutePath& destination,
+                      const std::string& backup_suffix) {
+  const std::string previous = previous_name(destination.name(), backup_suffix);
+  UPDATE_TRY_ASSIGN(const auto found, folder.lookup(previous));
+  if (!found || found->type != os::FileType::folder) return {};
+  return fail(Error(ErrorCode::failed, folder.path() + "/" + previous +
+                                           " is a folder, and the old version is kept by that name")
+                  .hint("move it away"));
+}
+
 void mark_unchanged(PlannedFile& file) {
   const bool both_absent = !file.old_state && !file.new_state;
   const bool equal = file.old_state && file.new_state && file.old_state->sha256 &&
@@ -167,6 +177,7 @@ Result<PlannedUpdate> plan_apply(const Environment& env, Journal* journal, os::F
     const ManifestFile* brought = find_file(manifest, configured.name);
     if (brought == nullptr) continue;
     os::Folder& folder = folders.of(configured.destination);
+    UPDATE_TRY(check_previous(folder, configured.destination, env.config.backup_suffix));
     PlannedFile file{configured.name, configured.destination, {}, {}, false};
     UPDATE_TRY_ASSIGN(file.old_state, look_at_present(journal, folder, file.destination));
     // Only to say "already installed" must the present bytes be known now; else they are hashed

@@ -15,6 +15,10 @@ namespace update {
 Result<std::optional<FileState>> look_at_present(Journal* journal, os::Folder& folder,
                                                  const AbsolutePath& destination);
 
+/// `failed` if the name that the old version gets is a folder: a rename cannot replace it.
+Status check_previous(os::Folder& folder, const AbsolutePath& destination,
+                      const std::string& backup_suffix);
+
 /// Leaves a file out of the swap if old and new are equal in bytes, mode, owner and attributes.
 void mark_unchanged(PlannedFile& file);
 bool all_unchanged(const Plan& plan);

@@ -42,8 +42,18 @@ std::string holder_text(os::File& lock) {
 Result<std::optional<std::unique_ptr<os::Folder>>> find_state_folder(const Environment& env) {
   auto opened = open_trusted_folder(env.root, env.config.state);
   if (opened) return std::optional(std::move(*opened));
-  if (absent(opened.error())) return std::nullopt;
-  return fail(std::move(opened).error().with("the state folder " + env.config.state.text()));
+  const bool none = absent(opened.error());
+  Error error = std::move(opened).error().with("the state folder " + env.config.state.text());
+  if (!none) return fail(std::move(error));
+  // A link whose target is not there (not mounted yet?) does not mean that there are no updates
+  // (F11).
+  const auto place = open_trusted_parent(env.root, env.config.state);
+  if (!place)
+    return absent(place.error()) ? Result<std::optional<std::unique_ptr<os::Folder>>>(std::nullopt)
+                                 : fail(place.error());
+  UPDATE_TRY_ASSIGN(const auto link, place->folder->lookup(place->name));
+  if (link) return fail(std::move(error));
+  return std::nullopt;
 }
 
 Result<std::unique_ptr<os::Folder>> make_state_folder(const Environment& env) {

@@ -90,5 +90,27 @@ TEST(Regression, ALimitOfFileSizeIsAnErrorAndNoDeath) {
   EXPECT_EQ(host.installed(), "1.0.0");
 }
 
+TEST(Regression, AFolderByTheNameOfTheOldVersionIsNamedBeforeAnythingBegins) {
+  Host host;
+  host.install("1.0.0");
+  fs::remove(host.bin("beta.previous"));
+  fs::create_directory(host.bin("beta.previous"));
+  const Ended ended = host.run({"apply", host.release("2.0.0")});
+  EXPECT_EQ(ended.code, 1);
+  EXPECT_TRUE(contains(ended.err, "beta.previous")) << ended.err;
+  EXPECT_EQ(host.installed(), "1.0.0");
+}
+
+TEST(Regression, AStateFolderThatIsNotMountedIsNotNoUpdates) {
+  Host host;
+  host.install("1.0.0");
+  fs::rename(host.path("state"), host.path("elsewhere"));
+  fs::create_directory_symlink(host.path("not-mounted"), host.path("state"));
+  for (const Arguments& command :
+       {Arguments{"status"}, Arguments{"history"}, Arguments{"recover"}}) {
+    EXPECT_EQ(host.run(command).code, 1) << command.front();
+  }
+}
+
 }  // namespace
 }  // namespace update::scenario

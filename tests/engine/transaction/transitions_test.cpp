@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <fstream>
 #include <set>
+#include <sstream>
 #include <string>
 #include <utility>
 
@@ -61,6 +63,27 @@ TEST(Transitions, EveryOneIsReachedByAPathOfLegalOnes) {
     }
   }
   EXPECT_EQ(reached.size(), kAllPhases.size());
+}
+
+// The list that people read is this table, too.
+TEST(Transitions, AreTheListOfTheReadme) {
+  std::ifstream readme(UPDATE_SOURCE_DIR "/engine/README.md");
+  ASSERT_TRUE(readme);
+  std::set<std::pair<std::string, std::string>> listed;
+  for (std::string line; std::getline(readme, line);) {
+    std::istringstream words(line);
+    std::string from, word;
+    words >> from;
+    if (from == "->") {
+      from.clear();
+    } else if (!(words >> word) || word != "->") {
+      continue;
+    }
+    while (words >> word) {
+      if (word != "|") listed.insert({from, word});
+    }
+  }
+  EXPECT_EQ(listed, kLegal);
 }
 
 // The schema refuses what this program would not do, and nothing else: its rows are this table.

@@ -1,0 +1,100 @@
+// Going back, and what is kept for it.
+#include <gtest/gtest.h>
+
+#include <cerrno>
+
+#include "tests/fixture/world.hpp"
+
+namespace update {
+namespace {
+
+TEST(Rollback, GoesBackAndASecondOneReturns) {
+  World world;
+  ASSERT_TRUE(world.apply("1.0.0").status);
+  ASSERT_TRUE(world.apply("1.1.0").status);
+  ASSERT_TRUE(world.roll_back().status);
+  EXPECT_EQ(world.version(), "1.0.0");
+  EXPECT_EQ(world.newest()->kind, "rollback");
+  ASSERT_TRUE(world.roll_back().status);
+  EXPECT_EQ(world.version(), "1.1.0");
+  EXPECT_TRUE(world.leftovers().empty());
+}
+
+TEST(Rollback, ReachesAnyKeptStateAndWhatTheFirstUpdateFound) {
+  World world;
+  world.preinstall("0.9.0");
+  ASSERT_TRUE(world.apply("1.0.0").status);
+  ASSERT_TRUE(world.apply("1.1.0").status);
+  ASSERT_TRUE(world.apply("1.2.0").status);
+  RollbackOptions to;
+  to.target = TransactionId{1};
+  ASSERT_TRUE(world.roll_back(to).status);
+  EXPECT_EQ(world.version(), "1.0.0");
+  to.target = TransactionId{0};
+  const UpdateReport first = world.roll_back(to);
+  ASSERT_TRUE(first.status) << first.status.error().message();
+  EXPECT_EQ(world.version(), "0.9.0");
+}
+
+TEST(Rollback, OfAFirstInstallRemovesWhatItInstalled) {
+  World world;
+  ASSERT_TRUE(world.apply("1.0.0").status);
+  RollbackOptions to;
+  to.target = TransactionId{0};
+  ASSERT_TRUE(world.roll_back(to).status);
+  EXPECT_EQ(world.version(), "none");
+  ASSERT_TRUE(world.roll_back().status);
+  EXPECT_EQ(world.version(), "1.0.0");
+}
+
+TEST(Rollback, RefusesBytesThatAreNotTheRecordedOnes) {
+  World world;
+  ASSERT_TRUE(world.apply("1.0.0").status);
+  ASSERT_TRUE(world.apply("1.1.0").status);
+  world.fake.files.put_file(world.destination("beta.previous"), "beta 1.0.x", 0755);
+  const UpdateReport report = world.roll_back();
+  ASSERT_FALSE(report.status);
+  EXPECT_EQ(report.status.error().code(), ErrorCode::not_found);
+  EXPECT_EQ(world.version(), "1.1.0");
+}
+
+TEST(Retention, KeepsThreeOldVersionsAndNoMore) {
+  World world;
+  for (const char* version : {"1.0.0", "1.1.0", "1.2.0", "1.3.0", "1.4.0", "1.5.0", "1.6.0"}) {
+    ASSERT_TRUE(world.apply(version).status);
+  }
+  RollbackOptions to;
+  to.target = TransactionId{3};
+  const UpdateReport gone = world.roll_back(to);
+  ASSERT_FALSE(gone.status);
+  EXPECT_EQ(gone.status.error().code(), ErrorCode::not_found);
+  to.target = TransactionId{4};
+  ASSERT_TRUE(world.roll_back(to).status);
+  EXPECT_EQ(world.version(), "1.3.0");
+}
+
+// A retirement that was cut short twice must not put an older version over a newer `.previous`.
+TEST(Retention, ALateRetirementKeepsEveryVersion) {
+  World world;
+  world.preinstall("1.0.0");
+  const auto no_names = [](const FakeCall& call) {
+    return call.verb == FakeCall::Verb::rename && call.path.find(".backup") != std::string::npos;
+  };
+  world.fake.files.fail_always(EIO, no_names);
+  ASSERT_TRUE(world.apply("1.1.0").status);
+  ASSERT_TRUE(world.apply("1.2.0").status);
+  EXPECT_FALSE(world.leftovers().empty());
+  world.kill();  // whatever failed works again
+  ASSERT_TRUE(world.recover());
+  EXPECT_TRUE(world.leftovers().empty());
+  RollbackOptions to;
+  to.target = TransactionId{1};
+  ASSERT_TRUE(world.roll_back(to).status);
+  EXPECT_EQ(world.version(), "1.1.0");
+  to.target = TransactionId{0};
+  ASSERT_TRUE(world.roll_back(to).status);
+  EXPECT_EQ(world.version(), "1.0.0");
+}
+
+}  // namespace
+}  // namespace update
