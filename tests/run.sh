@@ -24,7 +24,9 @@ need_packages $build_packages $test_packages
 
 jobs=$(nproc)
 cmake --preset "$preset" >/dev/null
-cmake --build --preset "$preset" --parallel "$jobs"
+target=all
+[ "$label" != unit ] || target=unit_tests
+cmake --build --preset "$preset" --parallel "$jobs" --target "$target"
 
 results=build/$preset/results.xml
 status=0
