@@ -43,7 +43,12 @@ Result<StatusReport> look(const Environment& env) {
   }
   report.runs =
       unfinished && unfinished->phase != Phase::needs_operator && !lock_is_free(*readable->state);
-  UPDATE_TRY_ASSIGN(report.recover_would, recover_would(env, journal, {}));
+  auto would = recover_would(env, journal, {});
+  if (!would && would.error().code() == ErrorCode::needs_operator) {
+    env.observer.warning(would.error().message());
+    would = "needs_operator";
+  }
+  UPDATE_TRY_ASSIGN(report.recover_would, std::move(would));
   UPDATE_TRY_ASSIGN(report.files, report_installed(env, journal, false));
   return report;
 }

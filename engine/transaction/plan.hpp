@@ -89,7 +89,8 @@ struct Plan {
 std::string plan_to_text(const Plan& plan);
 
 /// The inverse, of text that may have been tampered with: a wrong type, a missing key, a name that
-/// layout.hpp would not make is journal_damaged. What it changes must be configured, else `failed`:
+/// layout.hpp would not make is journal_damaged. What it changes must be configured, else
+/// needs_operator:
 /// a journal is no licence to write elsewhere.
 Result<Plan> plan_from_text(std::string_view text, const Configuration& config);
 

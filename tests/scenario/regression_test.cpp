@@ -112,5 +112,15 @@ TEST(Regression, AStateFolderThatIsNotMountedIsNotNoUpdates) {
   }
 }
 
+TEST(Regression, AnUnfinishedUpdateOfAFileThatIsNotConfiguredAnyMoreIsStillTold) {
+  NEEDS_TOOL("strace");
+  Host host;
+  crash_in_swap(host, 1);
+  host.configure([](Settings& s) { s.files.pop_back(); });
+  Json status = host.json({"status"}, 4);
+  EXPECT_EQ(status["unfinished"]["phase"], "swap");
+  EXPECT_EQ(host.run({"recover"}).code, 4);
+}
+
 }  // namespace
 }  // namespace update::scenario

@@ -83,7 +83,7 @@ TEST(Plan, ChangesOnlyWhatIsConfigured) {
   const auto elsewhere = [](Json& json) { json["files"][1]["destination"] = "/etc/shadow"; };
   const auto refused = edited(elsewhere);
   ASSERT_FALSE(refused);
-  EXPECT_EQ(refused.error().code(), ErrorCode::failed);
+  EXPECT_EQ(refused.error().code(), ErrorCode::needs_operator);
   // Looking back, it is left out instead.
   Json json = *parse_json(plan_to_text(plan()));
   elsewhere(json);
