@@ -24,7 +24,7 @@ Result<std::optional<Sha256Digest>> expected_hash(const Options& options) {
 }
 
 std::string audit_text(const AuditReport& audit) {
-  std::string text = counted(audit.events, "event") + " checked\n";
+  std::string text = counted(static_cast<std::uint64_t>(audit.events), "event") + " checked\n";
   if (audit.begins_after_lost_journal) {
     text += "the chain begins after a lost journal, at event " +
             std::to_string(*audit.begins_after_lost_journal) + "\n";
