@@ -263,7 +263,8 @@ def figure_loop(bench):
     # The compiler cache would hide what is measured.
     copy, build = bench.folder / "source", bench.folder / "build"
     shutil.copytree(bench.source, copy, ignore=shutil.ignore_patterns(".git", "build"))
-    compile_all = ["env", "CCACHE_DISABLE=1", "cmake", "--build", build, "--parallel", "2"]
+    compile_all = ["env", "CCACHE_DISABLE=1", "cmake", "--build", build, "--parallel", "2", "--target",
+                   "banger-update", "unit_tests"]
     took = [bench.measure(words).wall_ms / 1000 for words in (
         ["cmake", "-S", copy, "-B", build, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Debug"], compile_all,
         ["ctest", "--test-dir", build, "--parallel", "2", "-L", "unit"])]
