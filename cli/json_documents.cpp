@@ -31,16 +31,6 @@ std::string octal(std::uint32_t mode) {
   return digits;
 }
 
-std::string_view change_name(Change change) {
-  switch (change) {
-    case Change::replace: return "replace";
-    case Change::install: return "install";
-    case Change::remove: return "remove";
-    case Change::unchanged: return "unchanged";
-  }
-  return "";
-}
-
 Json plan_json(const PlannedUpdate& planned) {
   const Plan& plan = planned.plan;
   Json files = Json::array();
@@ -48,7 +38,7 @@ Json plan_json(const PlannedUpdate& planned) {
     files.push_back(
         {{"name", file.name},
          {"destination", file.destination.text()},
-         {"change", change_name(file.change())},
+         {"change", name_of(file.change())},
          {"old_sha256", file.old_state ? hex_or_null(file.old_state->sha256) : Json(nullptr)},
          {"new_sha256", file.new_state ? hex_or_null(file.new_state->sha256) : Json(nullptr)},
          {"size", file.new_state ? file.new_state->size : 0}});

@@ -116,16 +116,6 @@ int tell_failure(const Context& context, const Environment& env, const UpdateRep
   return code;
 }
 
-std::string change_text(Change change) {
-  switch (change) {
-    case Change::replace: return "replace";
-    case Change::install: return "install";
-    case Change::remove: return "remove";
-    case Change::unchanged: return "unchanged";
-  }
-  return "";
-}
-
 std::string units_text(const Plan& plan, const Environment& env) {
   if (!plan.restart) return "nothing";
   std::string text;
@@ -176,9 +166,10 @@ std::string plan_text(const PlannedUpdate& planned, const Environment& env,
   Table table(colours);
   for (const PlannedFile& file : plan.files) {
     const Change change = file.change();
-    table.add({{change_text(change), change == Change::unchanged ? Colour::dim : Colour::strong},
-               {escape(file.destination.text())},
-               {file.new_state ? format_size(file.new_state->size) : ""}});
+    table.add(
+        {{std::string(name_of(change)), change == Change::unchanged ? Colour::dim : Colour::strong},
+         {escape(file.destination.text())},
+         {file.new_state ? format_size(file.new_state->size) : ""}});
   }
   text += table.text("  ");
   text += "restart: " + units_text(plan, env) + "\n";

@@ -66,9 +66,7 @@ Status conclude_old(step::Context& context, const Case& found) {
   }
   UPDATE_TRY(context.session.record(context.plan.tag.id, Phase::needs_operator, Phase::rolled_back,
                                     note_detail("found_old"), Durability::durable));
-  if (Status removed = step::remove_own_names(context); !removed) {
-    context.env().observer.warning(removed.error().message());
-  }
+  step::tidy_own_names(context);
   context.session.anchor(context.plan.tag.id, Phase::rolled_back);
   return {};
 }

@@ -85,4 +85,10 @@ Status remove_own_names(const Context& context) {
   return {};
 }
 
+void tidy_own_names(const Context& context) {
+  if (Status removed = remove_own_names(context); !removed) {
+    context.env().observer.warning("what was staged is still there: " + removed.error().message());
+  }
+}
+
 }  // namespace update::step

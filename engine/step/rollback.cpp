@@ -34,9 +34,7 @@ Status conclude(Context& context) {
       !recorded) {
     return fail(stopped_midway(std::move(recorded).error()));
   }
-  if (Status removed = remove_own_names(context); !removed) {
-    context.env().observer.warning("what was staged is still there: " + removed.error().message());
-  }
+  tidy_own_names(context);
   context.session.anchor(context.plan.tag.id, Phase::rolled_back);
   return {};
 }

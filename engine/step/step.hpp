@@ -111,5 +111,8 @@ Status finish_discard(Context& context);
 
 /// Removes the transaction's own names; allowed only once nothing needs them.
 Status remove_own_names(const Context& context);
+/// The same where it belongs to no outcome: a failure is a warning, and recover collects what is
+/// left.
+void tidy_own_names(const Context& context);
 
 }  // namespace update::step

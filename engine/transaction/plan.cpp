@@ -11,6 +11,16 @@ bool FileState::same_metadata(const FileState& other) const {
          attributes == other.attributes;
 }
 
+std::string_view name_of(Change change) {
+  switch (change) {
+    case Change::replace: return "replace";
+    case Change::install: return "install";
+    case Change::remove: return "remove";
+    case Change::unchanged: return "unchanged";
+  }
+  return "";
+}
+
 Change PlannedFile::change() const {
   if (unchanged) return Change::unchanged;
   if (!new_state) return Change::remove;

@@ -37,6 +37,7 @@ inline constexpr std::string_view kCapabilityAttribute = "security.capability";
 inline constexpr std::uint32_t kSetIdBits = 06000;
 
 enum class Change : std::uint8_t { replace, install, remove, unchanged };
+std::string_view name_of(Change change);
 
 struct PlannedFile {
   std::string name;                    ///< in the release

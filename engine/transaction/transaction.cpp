@@ -23,9 +23,7 @@ Status end_unchanged(step::Context& context, Phase from, Error reason) {
   // It could not be recorded, but nothing needs the names any more: the journal will be told by
   // recover.
   context.env().observer.warning(undone.error().message());
-  if (Status removed = step::remove_own_names(context); !removed) {
-    context.env().observer.warning(removed.error().message());
-  }
+  step::tidy_own_names(context);
   return fail(std::move(reason).hint("run: banger-update recover"));
 }
 
@@ -134,9 +132,7 @@ Status run_transaction(step::Context& context,
   }
   // What is not known to be recorded may yet be: the names go, and nothing else is touched
   // (journal.md).
-  if (Status removed = step::remove_own_names(context); !removed) {
-    context.env().observer.warning(removed.error().message());
-  }
+  step::tidy_own_names(context);
   return fail(nothing_changed(std::move(prepared).error()).hint("run: banger-update recover"));
 }
 
