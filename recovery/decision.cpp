@@ -56,7 +56,7 @@ Decision decide_before_swap() {
 /// finished.
 Decision decide_reconstructed(const Situation& now, const Picture& picture) {
   if (picture.any_foreign) return ask("a destination was changed by somebody else");
-  if (picture.all_old) return {Action::put_back, "the journal was lost; all files are old"};
+  if (picture.all_old) return {Action::stay_old, "the journal was lost; all files are old"};
   if (picture.all_new) return {Action::replay_swap, "the journal was lost; all files are new"};
   if (now.kind == TransactionKind::apply) {
     return put_back(picture, "the journal was lost and the files are mixed");
@@ -148,6 +148,7 @@ std::string_view name_of(Action action) {
     case Action::replay_swap:
     case Action::replay_restart: return "replay";
     case Action::put_back:
+    case Action::stay_old:
     case Action::finish_rollback:
     case Action::conclude_old: return "rollback";
     case Action::verify:

@@ -37,6 +37,7 @@ enum class Action : std::uint8_t {
   discard,         ///< nothing was changed: our own names go
   replay_swap,     ///< finish the swap, then go on as `apply` does
   put_back,        ///< the old bytes, then the services
+  stay_old,        ///< no file is moved, whatever it is that runs: the services, then rolled_back
   replay_restart,  ///< go on with restart and doctor, once
   verify,          ///< run the doctor on what waits
   finish_rollback,

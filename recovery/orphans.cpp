@@ -6,6 +6,7 @@
 #include "engine/base/layout.hpp"
 #include "engine/transaction/events.hpp"
 #include "engine/transaction/generations.hpp"
+#include "engine/transaction/head.hpp"
 #include "engine/transaction/retire.hpp"
 
 namespace update {
@@ -22,9 +23,42 @@ Result<std::optional<Plan>> committed_plan(Session& session, const TransactionTa
   return plan;
 }
 
+/// The journal that knew these names is lost, but the head still says that their update was the
+/// last and committed. The plan is then made of what lies beside the destinations. Nobody knows any
+/// more which version a `.previous` is: each is kept as a generation first.
+Result<std::optional<Plan>> plan_from_head(Session& session, const TransactionTag& tag,
+                                           const std::vector<Orphan>& orphans) {
+  UPDATE_TRY_ASSIGN(const auto record, session.journal().transaction(tag.id));
+  UPDATE_TRY_ASSIGN(const auto head, read_head(session.state()));
+  if (record || !head || head->last_final != tag.id || head->outcome != Phase::committed) {
+    return std::nullopt;
+  }
+  Plan plan;
+  plan.tag = tag;
+  plan.backup_suffix = session.env().config.backup_suffix;
+  for (const Orphan& orphan : orphans) {
+    if (orphan.own.kind != OwnNameKind::backup || orphan.own.tag != tag) continue;
+    PlannedFile file{orphan.destination.name(), orphan.destination, {}, {}, false};
+    UPDATE_TRY_ASSIGN(file.old_state, look_at(*orphan.folder, orphan.file_name));
+    const std::string previous = previous_name(orphan.destination.name(), plan.backup_suffix);
+    UPDATE_TRY_ASSIGN(const auto kept, look_at(*orphan.folder, previous));
+    if (kept) {
+      UPDATE_TRY_ASSIGN(const Sha256Digest digest, hash_named(*orphan.folder, previous));
+      UPDATE_TRY(store_generation(session, *orphan.folder, previous, digest).map([](bool) {}));
+      UPDATE_TRY(sync_generations(session.state()));
+    }
+    plan.files.push_back(std::move(file));
+  }
+  return plan;
+}
+
 /// Finishes what a commit left to be tidied. False if this is no committed transaction's.
-Result<bool> finish_retirement(Session& session, const TransactionTag& tag) {
-  UPDATE_TRY_ASSIGN(const std::optional<Plan> plan, committed_plan(session, tag));
+Result<bool> finish_retirement(Session& session, const TransactionTag& tag,
+                               const std::vector<Orphan>& orphans) {
+  UPDATE_TRY_ASSIGN(std::optional<Plan> plan, committed_plan(session, tag));
+  if (!plan) {
+    UPDATE_TRY_ASSIGN(plan, plan_from_head(session, tag, orphans));
+  }
   if (!plan) return false;
   UPDATE_TRY_ASSIGN(const TargetFolders folders,
                     TargetFolders::open(session.env().root, destinations_of(*plan)));
@@ -106,7 +140,7 @@ Result<std::size_t> collect_orphans(const Environment& env, Session* session,
     const TransactionTag& tag = orphan.own.tag;
     if (orphan.own.kind == OwnNameKind::backup) {
       if (session != nullptr && !retired.contains(tag)) {
-        UPDATE_TRY_ASSIGN(const bool done, finish_retirement(*session, tag));
+        UPDATE_TRY_ASSIGN(const bool done, finish_retirement(*session, tag, orphans));
         if (done) retired.insert(tag);
       }
       if (retired.contains(tag)) {

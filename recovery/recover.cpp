@@ -88,6 +88,9 @@ std::string in_full(const step::Context& context, const Case& found, const Decis
     } else if (!seen.old_available || !seen.new_available) {
       text.append("; of ").append(file.destination.text()).append(" the ");
       text.append(seen.old_available ? "new" : "old").append(" bytes are gone");
+    } else if (!seen.unchanged) {
+      text.append("; ").append(file.destination.text()).append(" holds the ");
+      text.append(seen.destination == Holds::old_bytes ? "old" : "new").append(" bytes");
     }
   }
   return text;
@@ -113,6 +116,7 @@ Status carry_out(Session& session, Case& found, const Decision& decision) {
     case Action::discard: return step::discard(context, now.phase, reason_of(decision));
     case Action::replay_swap: return replay_swap(context, now);
     case Action::put_back: return give_back(context, now.phase, reason_of(decision), services);
+    case Action::stay_old: return step::rollback(context, now.phase, reason_of(decision), services);
     case Action::replay_restart: return replay_restart(context, now);
     case Action::verify: return continue_from_doctor(context);
     case Action::finish_rollback: return step::finish_rollback(context, services);

@@ -2,6 +2,7 @@
 // place, so what is read may be half of one plan and half of another; length and checksum tell.
 #include "engine/transaction/intent.hpp"
 
+#include <cerrno>
 #include <charconv>
 #include <string_view>
 
@@ -45,8 +46,9 @@ Status write_intent(os::Folder& state, const std::string& plan_text) {
 }
 
 Status clear_intent(os::Folder& state) {
-  UPDATE_TRY_ASSIGN(const auto file, state.open_file_for_update(std::string(kIntentName)));
-  return file->truncate(0);
+  const auto file = state.open_file_for_update(std::string(kIntentName));
+  if (!file) return file.error().system_errno() == ENOENT ? Status() : fail(file.error());
+  return (*file)->truncate(0);
 }
 
 Result<std::optional<std::string>> read_intent(os::Folder& state) {

@@ -9,8 +9,8 @@
 // The plan without SQLite, for the day on which the journal cannot be read.
 namespace update {
 
-/// Overwrites the intent file in place and syncs it; durable on return. The file exists (the state
-/// folder is made with it).
+/// Overwrites the intent file in place and syncs it; durable on return. The file exists, with a
+/// durable name (make_state_files).
 Status write_intent(os::Folder& state, const std::string& plan_text);
 
 /// Says that nothing is intended any more. Not synced: after a power cut a full intent beside a

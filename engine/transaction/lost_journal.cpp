@@ -48,8 +48,10 @@ Result<std::optional<PlannedFile>> unexplained(os::Folder& folder, const Configu
   return planned;
 }
 
-/// A plan made of what lies beside the destinations, for a person to decide on.
-Result<std::optional<Plan>> plan_from_backups(const Environment& env) {
+/// A plan made of what lies beside the destinations, for a person to decide on. Names of an update
+/// that the head knows to be over are only waiting to be tidied.
+Result<std::optional<Plan>> plan_from_backups(const Environment& env,
+                                              const std::optional<Head>& head) {
   UPDATE_TRY_ASSIGN(const TargetFolders folders,
                     TargetFolders::open(env.root, destinations_of(env.config)));
   Plan plan;
@@ -60,7 +62,8 @@ Result<std::optional<Plan>> plan_from_backups(const Environment& env) {
     for (const std::string& name : names) {
       const auto own = parse_own_name(name);
       if (!own || own->kind != OwnNameKind::backup || own->tag < plan.tag ||
-          own->destination_name != file.destination.name()) {
+          own->destination_name != file.destination.name() ||
+          (head && own->tag.id <= head->last_final)) {
         continue;
       }
       UPDATE_TRY_ASSIGN(std::optional<PlannedFile> planned, unexplained(folder, file, name));
@@ -111,7 +114,7 @@ Status begin_after_lost_journal(const Environment& env, os::Folder& state) {
     const auto again = reconstructed_events(env, *intended);
     events.insert(events.end(), again.begin(), again.end());
   } else {
-    UPDATE_TRY_ASSIGN(const std::optional<Plan> found, plan_from_backups(env));
+    UPDATE_TRY_ASSIGN(const std::optional<Plan> found, plan_from_backups(env, head));
     if (found) {
       events.push_back(event_now(env, found->tag.id, std::nullopt, Phase::stage,
                                  begin_detail(*found, env, true)));

@@ -133,7 +133,7 @@ const ConfiguredFile* find_configured(const Configuration& config, const std::st
 
 Error not_configured(const std::string& destination) {
   return Error(ErrorCode::needs_operator, "the recorded plan changes '" + destination +
-                                      "', which the configuration does not have")
+                                              "', which the configuration does not have")
       .hint("add its [[file]] to the configuration again, then run recover");
 }
 

@@ -60,7 +60,9 @@ Result<std::optional<Session>> Session::open(const Environment& env, LockedState
 }
 
 Status Session::prepare(JournalCondition condition) {
-  if (condition != JournalCondition::sound) UPDATE_TRY(make_state_files(*state_));
+  // A recovery on a full disk goes on without them; an update then ends before it changes anything.
+  Status made = make_state_files(*state_);
+  if (!made && condition != JournalCondition::sound) return made;
   if (condition == JournalCondition::none) UPDATE_TRY(make_journal(*env_, *state_, 1, {}));
   if (condition == JournalCondition::lost) UPDATE_TRY(begin_after_lost_journal(*env_, *state_));
   Status opened = open_journal();
@@ -80,7 +82,6 @@ Status Session::open_journal() {
 
 Status Session::replace_journal() {
   journal_.reset();
-  UPDATE_TRY(make_state_files(*state_));
   UPDATE_TRY(begin_after_lost_journal(*env_, *state_));
   return open_journal();
 }

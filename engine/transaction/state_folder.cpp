@@ -15,7 +15,6 @@ namespace {
 
 constexpr std::uint32_t kPrivateFolder = 0700;
 constexpr std::uint32_t kOrdinaryFolder = 0755;
-constexpr std::uint32_t kPrivateFile = 0600;
 constexpr std::int64_t kLockPollMs = 50;
 // A reader on a full disk asks for the lock for an instant (lock_is_free): that alone is not
 // "busy".
@@ -26,9 +25,14 @@ bool absent(const Error& error) {
   return error.system_errno() == ENOENT;
 }
 
-Status make_file(os::Folder& state, std::string_view name) {
-  const auto made = state.create_file(std::string(name), kPrivateFile);
-  return made || made.error().system_errno() == EEXIST ? Status() : fail(made.error());
+/// An empty folder may be one of ours whose maker was killed before it had synced the name:
+/// mkdir(2) makes nothing durable, and what is put into the folder now would go with it in a power
+/// cut.
+Status sync_name_if_new(const Environment& env, os::Folder& folder, const AbsolutePath& path) {
+  UPDATE_TRY_ASSIGN(const std::vector<std::string> names, folder.list());
+  if (!names.empty() || path.text() == "/") return {};
+  UPDATE_TRY_ASSIGN(const auto parent, open_trusted_folder(env.root, path.parent()));
+  return parent->sync();
 }
 
 std::string holder_text(os::File& lock) {
@@ -58,7 +62,10 @@ Result<std::optional<std::unique_ptr<os::Folder>>> find_state_folder(const Envir
 
 Result<std::unique_ptr<os::Folder>> make_state_folder(const Environment& env) {
   UPDATE_TRY_ASSIGN(auto found, find_state_folder(env));
-  if (found) return std::move(*found);
+  if (found) {
+    UPDATE_TRY(sync_name_if_new(env, **found, env.config.state));
+    return std::move(*found);
+  }
   std::vector<AbsolutePath> missing = {env.config.state};
   auto parent = open_trusted_folder(env.root, missing.back().parent());
   while (!parent && absent(parent.error())) {
@@ -66,6 +73,7 @@ Result<std::unique_ptr<os::Folder>> make_state_folder(const Environment& env) {
     parent = open_trusted_folder(env.root, missing.back().parent());
   }
   if (!parent) return fail(std::move(parent).error().with("making the state folder"));
+  UPDATE_TRY(sync_name_if_new(env, **parent, missing.back().parent()));
   std::unique_ptr<os::Folder> folder = std::move(*parent);
   while (!missing.empty()) {
     const std::string name = missing.back().name();
@@ -80,14 +88,13 @@ Result<std::unique_ptr<os::Folder>> make_state_folder(const Environment& env) {
 }
 
 Status make_state_files(os::Folder& state) {
-  UPDATE_TRY(make_file(state, kIntentName));
-  return make_file(state, kHeadName);
+  UPDATE_TRY(open_or_make(state, kIntentName).map([](const auto&) {}));
+  return open_or_make(state, kHeadName).map([](const auto&) {});
 }
 
 Status make_reserve(os::Folder& state) {
   const std::string name(kReserveName);
-  UPDATE_TRY(make_file(state, name));
-  UPDATE_TRY_ASSIGN(const auto file, state.open_file_for_update(name));
+  UPDATE_TRY_ASSIGN(const auto file, open_or_make(state, name));
   Status reserved = file->reserve(kReserveBytes);
   if (reserved) return reserved;
   UPDATE_TRY(state.unlink(name).map([](bool) {}));
@@ -101,23 +108,14 @@ bool release_reserve(os::Folder& state) {
 
 Result<std::unique_ptr<os::File>> acquire_lock(const Environment& env, os::Folder& state,
                                                std::int64_t wait_ms) {
-  const std::string name(kLockName);
-  auto opened = state.open_file_for_update(name);
-  if (!opened && absent(opened.error())) {
-    opened = state.create_file(name, kPrivateFile);
-    // Somebody else was quicker to make it; the kernel decides who gets the lock on it.
-    if (!opened && opened.error().system_errno() == EEXIST) {
-      opened = state.open_file_for_update(name);
-    }
-  }
-  if (!opened) return fail(std::move(opened).error());
+  UPDATE_TRY_ASSIGN(auto lock, open_or_make(state, kLockName));
   const std::int64_t deadline_ms =
       env.system.clock.monotonic_ms() + std::max(wait_ms, kLockGraceMs);
   while (true) {
-    UPDATE_TRY_ASSIGN(const bool locked, (*opened)->try_lock());
-    if (locked) return std::move(*opened);
+    UPDATE_TRY_ASSIGN(const bool locked, lock->try_lock());
+    if (locked) return lock;
     if (env.system.clock.monotonic_ms() >= deadline_ms || !env.system.clock.wait_ms(kLockPollMs)) {
-      return fail(Error(ErrorCode::busy, "another update is running: " + holder_text(**opened))
+      return fail(Error(ErrorCode::busy, "another update is running: " + holder_text(*lock))
                       .hint("wait for it to end, or look at it with: banger-update status"));
     }
   }

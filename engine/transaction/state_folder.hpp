@@ -14,11 +14,14 @@ namespace update {
 Result<std::optional<std::unique_ptr<os::Folder>>> find_state_folder(const Environment& env);
 
 /// Opens it, making it (0700) and the folders above it (0755) where they are missing. Each folder
-/// made is durable in its parent on return.
+/// that this call made, or one that was killed before it could sync its name, is durable in its
+/// parent on return.
 Result<std::unique_ptr<os::Folder>> make_state_folder(const Environment& env);
 
-/// Makes the files that must exist before the first update needs them: intent and head. Their names
-/// are durable after the next sync of the folder.
+/// Makes the files that must exist before an update needs them, intent and head, where they are
+/// absent: in a new folder, and where a power cut took a name that was not synced yet. Called before
+/// a session's first sync of the WAL, with which SQLite syncs the folder (unixSync in os_unix.c):
+/// their names are then durable as well.
 Status make_state_files(os::Folder& state);
 
 /// The bytes that `reserve` holds back for a recovery on a full disk.

@@ -278,6 +278,13 @@ std::vector<std::string> FakeDisk::pending() {
   return lines;
 }
 
+std::vector<std::shared_ptr<const DiskOperation>> FakeDisk::pending_operations() {
+  forget_unreachable_operations();
+  std::vector<std::shared_ptr<const DiskOperation>> operations;
+  for (const Pending& each : pending_) operations.push_back(each.operation);
+  return operations;
+}
+
 void FakeDisk::lose(const LossPattern& pattern) {
   forget_unreachable_operations();
   std::vector<std::uint64_t> totals(devices_.size());
@@ -339,6 +346,10 @@ void FakeDisk::collect_unreachable_inodes() {
 }
 
 std::uint64_t FakeDisk::fingerprint() const {
+  return fingerprint([](InodeNumber, const FileContent& content) { return hash_of(content); });
+}
+
+std::uint64_t FakeDisk::fingerprint(const ContentHash& hash_of_content) const {
   Hash hash;
   for (InodeNumber number = kRoot; number < inodes_.size(); ++number) {
     if (!inodes_[number]) continue;
@@ -347,7 +358,7 @@ std::uint64_t FakeDisk::fingerprint() const {
     hash.add(static_cast<std::uint64_t>(inode.type));
     hash.add(inode.device);
     hash.add(inode.links);
-    hash.add(hash_of(*inode.now.content));
+    hash.add(hash_of_content(number, *inode.now.content));
     hash.add((std::uint64_t{inode.now.uid} << 32U) | inode.now.gid);
     hash.add(inode.now.mode);
     hash.add(static_cast<std::uint64_t>(inode.now.mtime_ns));

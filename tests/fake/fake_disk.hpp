@@ -131,6 +131,8 @@ class FakeDisk {
   std::size_t pending_count();
   /// One line an operation, in the order of LossPattern's index.
   std::vector<std::string> pending();
+  /// The operations themselves, in the same order.
+  std::vector<std::shared_ptr<const DiskOperation>> pending_operations();
   /// The power cut: what was durable, and of the pending operations those that `pattern` keeps.
   /// Files without a name are gone.
   void lose(const LossPattern& pattern);
@@ -138,6 +140,9 @@ class FakeDisk {
   /// Equal for disks that are equal *now* in all that a program can see, ctime and free space left
   /// out. After lose() that is the whole state.
   std::uint64_t fingerprint() const;
+  /// The same, where the caller knows which bytes of a file make a difference to its readers.
+  using ContentHash = std::function<std::uint64_t(InodeNumber, const FileContent&)>;
+  std::uint64_t fingerprint(const ContentHash& hash_of_content) const;
   /// A path of the inode now, else the number: for messages.
   std::string path_of(InodeNumber number) const;
 

@@ -134,6 +134,8 @@ void FakeFileSystem::restart() {
   faults_.clear();
   call_predicates_.clear();
   read_predicates_.clear();
+  dropped_.clear();
+  before_each_ = nullptr;
   hooks_.clear();
 }
 
@@ -159,6 +161,14 @@ void FakeFileSystem::fail_always(int error, std::function<bool(const FakeCall&)>
 void FakeFileSystem::fail_reading(int error,
                                   std::function<bool(const std::string& path)> predicate) {
   read_predicates_.emplace_back(error, std::move(predicate));
+}
+
+void FakeFileSystem::drop_always(std::function<bool(const FakeCall&)> predicate) {
+  dropped_.push_back(std::move(predicate));
+}
+
+void FakeFileSystem::before_each_call(std::function<void(const FakeCall&)> hook) {
+  before_each_ = std::move(hook);
 }
 
 void FakeFileSystem::after_call(std::uint64_t call, std::function<void()> hook) {
@@ -195,13 +205,19 @@ int FakeFileSystem::injected_error(const FakeCall& call) const {
   return 0;
 }
 
+bool FakeFileSystem::is_dropped(const FakeCall& call) const {
+  return std::any_of(dropped_.begin(), dropped_.end(),
+                     [&](const auto& predicate) { return predicate(call); });
+}
+
 Status FakeFileSystem::perform(FakeCall call, const std::function<void()>& effect,
                                const std::function<void()>& failure) {
   const std::uint64_t number = calls_.size() + 1;
   if (number == stop_call_ && stop_when_ == When::before) stop(number);
+  if (before_each_) before_each_(call);
   call.failed_with = injected_error(call);
   if (call.failed_with == 0) {
-    effect();
+    if (!is_dropped(call)) effect();
   } else if (failure) {
     failure();
   }

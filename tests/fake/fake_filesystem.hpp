@@ -103,6 +103,10 @@ class FakeFileSystem final : public os::FileSystem {
   void fail_always(int error, std::function<bool(const FakeCall&)> predicate);
   /// Opening, looking up, listing and reading of such paths.
   void fail_reading(int error, std::function<bool(const std::string& path)> predicate);
+  /// Such calls claim success and do nothing: what a program that leaves them out would leave.
+  void drop_always(std::function<bool(const FakeCall&)> predicate);
+  /// Runs before every call that changes something: a look at the disk at that moment.
+  void before_each_call(std::function<void(const FakeCall&)> hook);
   /// Runs right after the call has had its effect: somebody else's change at that moment, for
   /// instance.
   void after_call(std::uint64_t call, std::function<void()> hook);
@@ -174,6 +178,7 @@ class FakeFileSystem final : public os::FileSystem {
   Status perform(FakeCall call, const std::function<void()>& effect,
                  const std::function<void()>& failure = {});
   int injected_error(const FakeCall& call) const;
+  bool is_dropped(const FakeCall& call) const;
   /// Gives back the space of what has neither a name nor an opener any more.
   void release_if_gone(InodeNumber number);
   std::uint64_t opened(InodeNumber number);
@@ -191,6 +196,8 @@ class FakeFileSystem final : public os::FileSystem {
   std::vector<Fault> faults_;
   std::vector<std::pair<int, std::function<bool(const FakeCall&)>>> call_predicates_;
   std::vector<std::pair<int, std::function<bool(const std::string&)>>> read_predicates_;
+  std::vector<std::function<bool(const FakeCall&)>> dropped_;
+  std::function<void(const FakeCall&)> before_each_;
   std::map<std::uint64_t, std::function<void()>> hooks_;
   std::uint64_t boot_ = 1;
   std::size_t handles_ = 0;

@@ -67,6 +67,10 @@ LossPattern LossPattern::random(std::uint64_t seed) {
 LossPattern LossPattern::chosen(std::vector<Fate> fates) {
   std::string name = "chosen:";
   for (const Fate fate : fates) name.append(" ").append(label(fate));
+  return chosen(std::move(fates), std::move(name));
+}
+
+LossPattern LossPattern::chosen(std::vector<Fate> fates, std::string name) {
   return {std::move(name), [fates = std::move(fates)](std::size_t each) {
             return each < fates.size() ? fates[each] : Fate::lost;
           }};

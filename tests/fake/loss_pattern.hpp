@@ -28,6 +28,7 @@ class LossPattern {
   static LossPattern random(std::uint64_t seed);
   /// One fate an operation; those past the end are lost.
   static LossPattern chosen(std::vector<Fate> fates);
+  static LossPattern chosen(std::vector<Fate> fates, std::string name);
 
   Fate fate(std::size_t index) const { return fate_(index); }
   /// "all but 3 (torn)", for the message of a test that fails.

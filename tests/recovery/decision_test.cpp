@@ -187,7 +187,7 @@ TEST(Decision, AfterALostJournalMixedFilesGoBackForAnApplyAndForwardForARollback
   now.files = {new_file(), old_file(false)};
   EXPECT_EQ(action(now), Action::ask_operator);
   now.files = {old_file(), old_file()};
-  EXPECT_EQ(action(now), Action::put_back);
+  EXPECT_EQ(action(now), Action::stay_old) << "of a rollback too: no file would move";
   now.files = {new_file(), new_file()};
   EXPECT_EQ(action(now), Action::replay_swap);
 }
@@ -205,6 +205,7 @@ TEST(Decision, EveryActionHasTheNameThatStatusGivesIt) {
   EXPECT_EQ(name_of(Action::discard), "discard");
   EXPECT_EQ(name_of(Action::replay_swap), "replay");
   EXPECT_EQ(name_of(Action::put_back), "rollback");
+  EXPECT_EQ(name_of(Action::stay_old), "rollback");
   EXPECT_EQ(name_of(Action::verify), "verify");
   EXPECT_EQ(name_of(Action::ask_operator), "needs_operator");
 }

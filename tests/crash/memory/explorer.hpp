@@ -1,0 +1,78 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <unordered_set>
+#include <vector>
+
+#include "tests/crash/memory/invariants.hpp"
+#include "tests/crash/memory/story.hpp"
+#include "tests/crash/sampling.hpp"
+
+namespace update::crash {
+
+/// How a stopped host is brought back.
+struct Repair {
+  std::string name;
+  std::function<Result<RecoverReport>(World&)> run;
+};
+
+/// `recover`; `recover --boot`, then `recover`; `recover` under either policy.
+const Repair& by_recover();
+const Repair& by_boot_and_recover();
+const Repair& by_policy(RecoveryPolicy policy);
+
+/// Stops a story's command at each of its calls, as a kill and as every power cut, recovers each
+/// state that this leaves, stops the recovery in the same way, and so on. Equal states are looked
+/// at once.
+class Explorer {
+ public:
+  struct Options {
+    bool full = false;            ///< every operation by itself, and pairs
+    bool without_journal = true;  ///< each state also with the journal gone
+    Tamper tamper = {};
+    std::size_t most_findings = 5;  ///< then it stops
+  };
+
+  Explorer(const Story& story, Options options) : story_(story), options_(std::move(options)) {}
+
+  /// The states that a stop of the command leaves, each recovered.
+  void depth_one();
+  /// The same states, each brought back by another way than plain `recover`.
+  void repair_by(const Repair& repair);
+  /// The states that a stop of a recovery of those leaves. `recovery`: which is stopped.
+  void depth_two(const Repair& recovery);
+  /// `count` random walks: stop, recover, stop, recover, stop, recover. The same seed gives the
+  /// same.
+  void depth_three(std::uint64_t seed, std::size_t count);
+
+  const std::vector<std::string>& findings() const { return findings_; }
+  Tally tally(const std::string& sweep) const;
+  /// The distinct states of depth one.
+  const std::vector<HostState>& states() const { return first_; }
+
+ private:
+  using Action = std::function<Told(World&)>;
+
+  std::vector<HostState> moments(const HostState& start, const std::string& name,
+                                 const Action& action);
+  std::vector<HostState> stops(HostState& moment);
+  void visit(const HostState& state, const Repair& repair);
+  void visit_without_journal(const HostState& state);
+  void found(const HostState& state, const std::string& how, const Findings& broken);
+  bool enough() const { return findings_.size() >= options_.most_findings; }
+  bool is_new(std::uint64_t print) { return seen_.insert(print).second; }
+  static Action action_of(const Repair& repair);
+
+  const Story& story_;
+  Options options_;
+  std::vector<HostState> first_;
+  std::unordered_set<std::uint64_t> seen_;
+  std::vector<std::string> findings_;
+  std::size_t stops_ = 0;   ///< moments and loss patterns
+  std::size_t looked_ = 0;  ///< distinct states
+  std::size_t held_ = 0;
+};
+
+}  // namespace update::crash

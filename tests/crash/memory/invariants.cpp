@@ -1,0 +1,190 @@
+#include "tests/crash/memory/invariants.hpp"
+
+#include "engine/base/layout.hpp"
+#include "engine/base/sha256.hpp"
+
+namespace update::crash {
+namespace {
+
+std::string state_path(std::string_view name) {
+  return std::string(World::kState) + "/" + std::string(name);
+}
+
+void look_at_each_file(World& world, const Story& story, Findings& broken) {
+  for (const std::string& name : World::names()) {
+    const auto bytes = world.fake.files.read(world.destination(name));
+    if (!bytes && story.old_version != "none") broken.push_back(name + " is missing");
+    if (!bytes) continue;
+    if (*bytes != World::bytes_of(name, story.old_version) &&
+        *bytes != World::bytes_of(name, story.new_version)) {
+      broken.push_back(name + " holds neither the old nor the new bytes: " + *bytes);
+    }
+    if (world.fake.files.info(world.destination(name))->mode != 0755) {
+      broken.push_back(name + " has another mode");
+    }
+  }
+}
+
+/// The newest transaction, if it is the story's own.
+std::optional<TransactionRecord> record_of(World& world, const Story& story) {
+  if (!world.fake.files.exists(state_path(kJournalName))) return std::nullopt;
+  auto newest = world.newest();
+  const bool own = newest && newest->to_version == story.new_version &&
+                   newest->from_version.value_or(story.old_version) == story.old_version;
+  return own ? newest : std::nullopt;
+}
+
+/// Invariant 3, as a table: what the destinations may hold in a phase.
+void look_at_the_phase(const Story& story, const std::optional<TransactionRecord>& record,
+                       const std::string& version, Findings& broken) {
+  const std::string phase = record ? std::string(name_of(record->phase)) : "nothing begun";
+  const bool is_old = version == story.old_version;
+  const bool is_new = version == story.new_version;
+  bool allowed = is_old;
+  switch (record ? record->phase : Phase::stage) {
+    case Phase::stage:
+    case Phase::backup:
+    case Phase::rolled_back: break;
+    case Phase::swap:
+    case Phase::rollback:
+    case Phase::needs_operator:
+    case Phase::abandoned: allowed = true; break;
+    case Phase::restart:
+    case Phase::doctor: allowed = is_new; break;
+    case Phase::committed: allowed = is_new && story.doctor_passes; break;
+  }
+  if (!allowed) {
+    broken.push_back("the journal says " + phase + ", the files are " +
+                     (is_old   ? "old"
+                      : is_new ? "new"
+                               : version));
+  }
+}
+
+void look_at_what_was_told(const Story& story, const std::optional<TransactionRecord>& record,
+                           const std::string& version, Told told, Findings& broken) {
+  const bool before_new_code = !record || record->phase == Phase::stage ||
+                               record->phase == Phase::backup || record->phase == Phase::swap;
+  if (told == Told::new_code_started && before_new_code) {
+    broken.push_back("new code was started, and no intent to start it is on the disk");
+  }
+  const bool waits = record && (record->phase == Phase::doctor || record->phase == Phase::rollback);
+  if (told == Told::waits && record && !waits && !is_final(record->phase)) {
+    broken.push_back("the services could start, but the journal says " +
+                     std::string(name_of(record->phase)));
+  }
+  const bool committed = record && record->phase == Phase::committed;
+  const bool rolled_back = record && record->phase == Phase::rolled_back;
+  if (told == Told::committed && !(committed && version == story.new_version)) {
+    broken.push_back("an update that was told committed is not");
+  }
+  if (told == Told::rolled_back && !(rolled_back && version == story.old_version)) {
+    broken.push_back("an update that was told rolled back is not");
+  }
+  if (told == Told::recovered && record && !is_final(record->phase)) {
+    broken.push_back("a recovery that was told done is not: " +
+                     std::string(name_of(record->phase)));
+  }
+}
+
+void look_at_kept_versions(World& world, const Story& story, const std::string& version,
+                           Findings& broken) {
+  for (const std::string& name : World::names()) {
+    const auto before = story.previous.find(name);
+    const std::string kept = before == story.previous.end() ? "" : before->second;
+    const bool replaced = version == story.new_version && story.old_version != "none";
+    const std::string expected = replaced ? World::bytes_of(name, story.old_version) : kept;
+    const auto found = world.fake.files.read(world.destination(name) + ".previous");
+    if (found.value_or("") != expected) {
+      broken.push_back(name + ".previous holds " + found.value_or("nothing") + ", not " +
+                       (expected.empty() ? "nothing" : expected));
+    }
+    const std::string generation =
+        state_path(kGenerationsName) + "/" + generation_name(sha256_of(kept));
+    const bool installed_again = kept == World::bytes_of(name, story.new_version);
+    if (replaced && !kept.empty() && !installed_again &&
+        world.fake.files.read(generation) != kept) {
+      broken.push_back(name + ": no generation holds " + kept);
+    }
+  }
+}
+
+void look_at_leftovers(World& world, Findings& broken) {
+  for (const std::string& path : world.leftovers()) broken.push_back("left behind: " + path);
+  if (!world.fake.files.read(state_path(kIntentName)).value_or("").empty()) {
+    broken.push_back("the intent is still there");
+  }
+}
+
+void look_at_the_chain(World& world, Findings& broken) {
+  if (!world.fake.files.exists(state_path(kJournalName))) return;
+  auto journal = Journal::open_for_reading({state_path(kJournalName), world.vfs.name()},
+                                           Journal::ReadMode::shared);
+  const auto audit = journal ? journal->verify() : fail(journal.error());
+  if (!audit) {
+    broken.push_back("the journal cannot be verified: " + audit.error().message());
+  } else if (!audit->finding.empty()) {
+    broken.push_back("the audit chain: " + audit->finding);
+  }
+}
+
+}  // namespace
+
+Findings broken_invariants(World& world, const Story& story, Look look, Told told) {
+  Findings broken;
+  look_at_each_file(world, story, broken);
+  const auto record = record_of(world, story);
+  const std::string version = world.version();
+  look_at_the_phase(story, record, version, broken);
+  look_at_what_was_told(story, record, version, told, broken);
+  if (look != Look::recovered) return broken;
+  if (record && !is_final(record->phase)) {
+    broken.push_back("not final: " + std::string(name_of(record->phase)));
+  }
+  look_at_kept_versions(world, story, version, broken);
+  look_at_leftovers(world, broken);
+  look_at_the_chain(world, broken);
+  return broken;
+}
+
+Findings broken_without_journal(World& world, const Story& story,
+                                const Result<RecoverReport>& report, Told told) {
+  Findings broken;
+  look_at_each_file(world, story, broken);
+  const std::string version = world.version();
+  if (!report) {
+    const bool asks = report.error().code() == ErrorCode::needs_operator;
+    const bool names_a_file = report.error().message().find(World::kFolder) != std::string::npos;
+    if (!asks || !names_a_file) broken.push_back("recover: " + report.error().message());
+    return broken;
+  }
+  if (version != story.old_version && version != story.new_version) {
+    broken.push_back("the files are " + version);
+  }
+  if (told == Told::committed && version != story.new_version) {
+    broken.push_back("an update that was told committed was taken back");
+  }
+  if (told == Told::rolled_back && version != story.old_version) {
+    broken.push_back("an update that was told rolled back came again");
+  }
+  look_at_leftovers(world, broken);
+  look_at_the_chain(world, broken);
+  return broken;
+}
+
+Findings of_no_use(World& world) {
+  Findings broken;
+  world.kill();
+  const auto again = world.recover();
+  if (!again) {
+    broken.push_back("a second recover: " + again.error().message());
+  } else if (again->recovered || world.fake.files.call_count() != 0) {
+    broken.push_back("a second recover found something to do");
+  }
+  const UpdateReport next = world.apply("2.0.0");
+  if (!next.status) broken.push_back("the next apply: " + next.status.error().message());
+  if (world.version() != "2.0.0") broken.push_back("the next apply left " + world.version());
+  return broken;
+}
+
+}  // namespace update::crash

@@ -1,0 +1,52 @@
+// The whole product in memory, SQLite included: the machine stops before every call that changes
+// something, in every way that POSIX allows, and recovery is stopped again. UPDATE_SWEEP=full takes
+// each pending operation by itself, and pairs.
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <iostream>
+
+#include "tests/crash/memory/explorer.hpp"
+
+namespace update::crash {
+namespace {
+
+class MemorySweep : public testing::TestWithParam<const char*> {
+ protected:
+  void judge(const Explorer& explorer, const std::string& sweep) {
+    for (const std::string& finding : explorer.findings()) ADD_FAILURE() << finding;
+    explorer.tally(sweep).report();
+    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begun_;
+    std::cout << took.count() << " s\n";
+  }
+
+  Explorer explorer_{story(GetParam()), {.full = full_sweep()}};
+
+ private:
+  std::chrono::steady_clock::time_point begun_ = std::chrono::steady_clock::now();
+};
+
+TEST_P(MemorySweep, DepthOne) {
+  explorer_.depth_one();
+  judge(explorer_, "stopped once");
+}
+
+TEST_P(MemorySweep, DepthTwo) {
+  explorer_.depth_one();
+  explorer_.depth_two(by_recover());
+  judge(explorer_, "stopped twice");
+}
+
+TEST_P(MemorySweep, DepthThree) {
+  explorer_.depth_three(sweep_seed(), full_sweep() ? 20000 : 300);
+  judge(explorer_, "stopped three times");
+}
+
+INSTANTIATE_TEST_SUITE_P(Each, MemorySweep,
+                         testing::Values("Apply", "UndoneApply", "Rollback", "FirstUpdate",
+                                         "FirstInstall", "UndoneFirstInstall"),
+                         [](const auto& tested) { return std::string(tested.param); });
+
+}  // namespace
+}  // namespace update::crash
