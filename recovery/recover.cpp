@@ -234,6 +234,38 @@ Status believe_intent(Session& session, const std::optional<TransactionRecord>& 
   return session.record_all(missing_events(session.env(), plan, record), Durability::durable);
 }
 
+/// The first outcome of all, which nobody came to anchor: an audit would take the empty head for
+/// one that was emptied. Later outcomes always find an older head, and then an empty one is a
+/// finding.
+Result<std::optional<TransactionRecord>> first_outcome_without_head(Journal& journal,
+                                                                    os::Folder& state) {
+  UPDATE_TRY_ASSIGN(const auto head, state.lookup(std::string(kHeadName)));
+  if (head && head->identity.size > 0) return std::nullopt;
+  HistoryFilter filter;
+  filter.limit = 2;
+  UPDATE_TRY_ASSIGN(auto records, journal.list(filter));
+  if (records.size() != 1 || !is_final(records.front().phase)) return std::nullopt;
+  return std::move(records.front());
+}
+
+/// Nothing is unfinished, but whoever recorded the outcome was stopped right after: the intent is
+/// still there, or the head is not. The outcome may then be in memory only. It is told as the truth
+/// from here on, so it has to survive a power cut first.
+Status settle(Session& session) {
+  os::Folder& state = session.state();
+  UPDATE_TRY_ASSIGN(const auto intent, state.lookup(std::string(kIntentName)));
+  UPDATE_TRY_ASSIGN(const auto first, first_outcome_without_head(session.journal(), state));
+  const bool intended = intent && intent->identity.size > 0;
+  if (!intended && !first) return {};
+  UPDATE_TRY(make_journal_durable(session));
+  if (first) {
+    session.anchor(first->id, first->phase);
+  } else if (Status cleared = clear_intent(state); !cleared) {
+    session.env().observer.warning("the intent file was not emptied: " + cleared.error().message());
+  }
+  return {};
+}
+
 /// Nothing is unfinished any more: what crashes left beside the destinations goes.
 Result<std::size_t> collect(Session& session) {
   const Environment& env = session.env();
@@ -260,12 +292,13 @@ Result<bool> recover_transaction(Session& session, const TransactionRecord& reco
 }
 
 Result<RecoverReport> recover_once(Session& session, const RecoverRequest& request) {
-  const Environment& env = session.env();
   RecoverReport report;
   session.allow_reserve();
   UPDATE_TRY_ASSIGN(auto record, session.journal().unfinished());
   if (record) UPDATE_TRY(make_journal_durable(session));
-  UPDATE_TRY(believe_intent(session, record));
+  if (Status believed = believe_intent(session, record); !believed) {
+    return fail(record ? midway(std::move(believed).error()) : std::move(believed).error());
+  }
   UPDATE_TRY_ASSIGN(record, session.journal().unfinished());
   if (request.force && (!record || record->phase != Phase::needs_operator)) {
     return fail(Error(ErrorCode::usage, "no update needs a person: there is nothing to force")
@@ -275,8 +308,8 @@ Result<RecoverReport> recover_once(Session& session, const RecoverRequest& reque
     auto recovered = recover_transaction(session, *record, request);
     if (!recovered) return fail(midway(std::move(recovered).error()));
     if (*recovered) report.recovered = record->id;
-  } else if (auto cleared = clear_intent(session.state()); !cleared) {
-    env.observer.warning("the intent file was not emptied: " + cleared.error().message());
+  } else {
+    UPDATE_TRY(settle(session));
   }
   const auto still_open = session.journal().unfinished();
   // What waits for the services is not an orphan yet.
@@ -284,7 +317,7 @@ Result<RecoverReport> recover_once(Session& session, const RecoverRequest& reque
   if (const auto collected = collect(session)) {
     report.orphans_removed = *collected;
   } else {
-    env.observer.warning("not everything was tidied up: " + collected.error().message());
+    session.env().observer.warning("not everything was tidied up: " + collected.error().message());
   }
   session.checkpoint_if_large();
   return report;
@@ -311,6 +344,8 @@ Result<bool> is_idle(const Environment& env, os::Folder& state) {
   if (!journal) return false;
   const auto unfinished = journal->unfinished();
   if (!unfinished || *unfinished) return false;
+  const auto unanchored = first_outcome_without_head(*journal, state);
+  if (!unanchored || *unanchored) return false;
   const auto folders = TargetFolders::open(env.root, destinations_of(env.config));
   if (!folders) return false;
   UPDATE_TRY_ASSIGN(const auto orphans, find_orphans(*folders, env.config));

@@ -8,6 +8,7 @@
 #include "cli/json_transaction.hpp"
 #include "cli/output.hpp"
 #include "cli/transaction_view.hpp"
+#include "engine/base/text.hpp"
 
 namespace update::cli {
 namespace {
@@ -119,7 +120,17 @@ Result<int> run_recover(Context& context) {
     return 0;
   }
   auto view = load_transaction(env, *report->recovered);
-  if (!view) return fail(std::move(view).error().with("recovered, but the journal"));
+  if (!view) {
+    // The code tells the state of the host (F12), which is well, whatever cannot be shown of it.
+    context.log.warning(
+        "update " + std::to_string(report->recovered->value) +
+        " was recovered, but cannot be read again: " + escape(view.error().message()));
+    TransactionRecord record;
+    record.id = *report->recovered;
+    const TransactionView known{std::move(record), {}, {}, std::nullopt};
+    if (context.global.json) print_document(context, recovered_document(&known, nullptr));
+    return 0;
+  }
   if (context.global.json) print_document(context, recovered_document(&*view, nullptr));
   say(context, outcome_text(view->record));
   return 0;

@@ -38,11 +38,7 @@ void apply_write(const DiskOperation& operation, Fate fate, InodeImage& image) {
   }
   std::string& text = edit_text(image);
   if (text.size() < end) text.resize(end);
-  if (fate == Fate::zeroed) {
-    std::fill_n(text.begin() + static_cast<std::ptrdiff_t>(operation.offset), length, '\0');
-  } else {
-    text.replace(operation.offset, length, source, 0, length);
-  }
+  if (fate != Fate::zeroed) text.replace(operation.offset, length, source, 0, length);
 }
 
 void apply_truncate(const DiskOperation& operation, InodeImage& image) {

@@ -9,7 +9,8 @@
 namespace update {
 
 /// What a power cut does to one operation that was not synced. Only a write can be torn (its first
-/// half arrives) or zeroed (its size arrives, its bytes do not); any other operation is then lost.
+/// half arrives) or zeroed (its size arrives, its bytes do not: what it adds to the file is zeros,
+/// and what was there stays); any other operation is then lost.
 enum class Fate : std::uint8_t { kept, lost, torn, zeroed };
 
 /// Which of the pending operations survive a power cut. Each is free of all others: the POSIX

@@ -50,6 +50,7 @@ class Checksum {
 struct Special {
   std::optional<InodeNumber> wal;
   std::optional<InodeNumber> lock;
+  std::optional<InodeNumber> journal;
 };
 
 Special special_inodes(const FakeDisk& disk) {
@@ -63,7 +64,8 @@ Special special_inodes(const FakeDisk& disk) {
     folder = *child;
     rest.remove_prefix(slash);
   }
-  return {disk.child(folder, kJournalWalName), disk.child(folder, kLockName)};
+  return {disk.child(folder, kJournalWalName), disk.child(folder, kLockName),
+          disk.child(folder, kJournalName)};
 }
 
 std::uint64_t mix(std::uint64_t hash, std::uint64_t value) {
@@ -97,28 +99,68 @@ bool begins_commit_frame(const DiskOperation& operation) {
          big_endian(text, 4) != 0;
 }
 
-/// The unit that each pending operation belongs to.
-std::vector<std::size_t> units_of(const FakeDisk& disk,
-                                  const std::vector<std::shared_ptr<const DiskOperation>>& pending,
-                                  bool full) {
-  const std::optional<InodeNumber> wal = special_inodes(disk).wal;
-  std::vector<std::size_t> units;
-  std::size_t next = 0;
-  std::optional<std::size_t> open_transaction;
+/// Up to where the frames that are pending belong to SQL transactions that are whole: what comes
+/// after is never read, whether it is lost or kept.
+std::size_t end_of_last_commit(const std::vector<std::shared_ptr<const DiskOperation>>& pending,
+                               std::optional<InodeNumber> wal) {
+  std::size_t end = 0;
   bool ends_with_next_write = false;
+  for (std::size_t index = 0; index < pending.size(); ++index) {
+    const DiskOperation& operation = *pending[index];
+    if (operation.inode != wal || operation.kind != DiskOperation::Kind::write) continue;
+    if (ends_with_next_write) end = index + 1;
+    ends_with_next_write = begins_commit_frame(operation);
+  }
+  return end;
+}
+
+/// Operations that a power cut keeps or loses together.
+struct Units {
+  std::vector<std::size_t> of;    ///< the unit of each pending operation
+  std::vector<bool> is_commit;    ///< by unit: the frames of one SQL transaction
+  std::vector<bool> can_be_torn;  ///< by unit
+};
+
+Units units_of(const FakeDisk& disk,
+               const std::vector<std::shared_ptr<const DiskOperation>>& pending, bool full) {
+  const std::optional<InodeNumber> wal = special_inodes(disk).wal;
+  Units units;
+  std::optional<std::size_t> transaction;
+  bool ends_with_next_write = false;
+  const auto add = [&](bool commit, bool torn) {
+    units.is_commit.push_back(commit);
+    units.can_be_torn.push_back(torn);
+    return units.is_commit.size() - 1;
+  };
   for (const auto& operation : pending) {
-    const bool frame =
-        !full && wal && operation->inode == *wal && operation->kind == DiskOperation::Kind::write;
-    if (!frame) {
-      units.push_back(next++);
+    const bool write = operation->kind == DiskOperation::Kind::write;
+    if (full || !write || operation->inode != wal) {
+      units.of.push_back(add(false, write));
       continue;
     }
-    if (!open_transaction) open_transaction = next++;
-    units.push_back(*open_transaction);
-    if (ends_with_next_write) open_transaction.reset();
-    ends_with_next_write = open_transaction && begins_commit_frame(*operation);
+    if (!transaction) transaction = add(true, false);
+    units.of.push_back(*transaction);
+    if (ends_with_next_write) transaction.reset();
+    ends_with_next_write = transaction && begins_commit_frame(*operation);
   }
   return units;
+}
+
+std::vector<LossPattern> patterns_of(const Units& units, bool full) {
+  const std::size_t count = units.is_commit.size();
+  if (full) return every_pattern(count, true);
+  std::vector<LossPattern> patterns{LossPattern::keep_all(), LossPattern::keep_nothing()};
+  for (std::size_t unit = 0; unit < count; ++unit) {
+    patterns.push_back(LossPattern::first(unit));
+    patterns.push_back(LossPattern::all_but(unit));
+    patterns.push_back(LossPattern::only(unit));
+    if (!units.can_be_torn[unit]) continue;
+    for (const Fate fate : {Fate::torn, Fate::zeroed}) {
+      patterns.push_back(LossPattern::all_but(unit, fate));
+      patterns.push_back(LossPattern::only(unit, fate));
+    }
+  }
+  return patterns;
 }
 
 }  // namespace
@@ -143,38 +185,89 @@ std::uint64_t committed_frames(std::string_view wal) {
   return committed;
 }
 
-std::uint64_t durable_print(const FakeDisk& disk) {
+namespace {
+
+std::uint64_t print_of(const FakeDisk& disk, bool with_journal) {
   const Special special = special_inodes(disk);
   return disk.fingerprint([&](InodeNumber number, const FileContent& content) -> std::uint64_t {
     if (number == special.lock) return 0;
-    return number == special.wal ? committed_frames(content.text) : hash_of(content);
+    const bool wal = number == special.wal;
+    if (!with_journal && (wal || number == special.journal)) return 0;
+    return wal ? committed_frames(content.text) : hash_of(content);
   });
 }
 
-std::uint64_t running_print(FakeDisk& disk) {
+std::uint64_t running_print_of(FakeDisk& disk, bool with_journal) {
   const auto pending = disk.pending_operations();
-  std::uint64_t print = durable_print(disk);
+  std::uint64_t print = print_of(disk, with_journal);
   if (pending.empty()) return print;
   const Special special = special_inodes(disk);
-  for (const auto& operation : pending) {
-    if (operation->inode != special.lock) print = mix(print, hash_of(*operation));
+  const std::size_t committed = end_of_last_commit(pending, special.wal);
+  for (std::size_t index = 0; index < pending.size(); ++index) {
+    const InodeNumber inode = pending[index]->inode;
+    const bool frame = inode == special.wal;
+    const bool journal = frame || inode == special.journal;
+    const bool no_commit = frame && index >= committed;
+    const bool counts = inode != special.lock && !no_commit && (with_journal || !journal);
+    if (counts) print = mix(print, hash_of(*pending[index]));
   }
   FakeDisk cut = disk;
   cut.lose(LossPattern::keep_nothing());
-  return mix(print, durable_print(cut));
+  return mix(print, print_of(cut, with_journal));
 }
 
-std::vector<LossPattern> power_cuts(FakeDisk& disk, bool full) {
+}  // namespace
+
+std::uint64_t durable_print(const FakeDisk& disk) {
+  return print_of(disk, true);
+}
+
+std::uint64_t print_without_journal(const FakeDisk& disk) {
+  return print_of(disk, false);
+}
+
+std::uint64_t running_print(FakeDisk& disk) {
+  return running_print_of(disk, true);
+}
+
+std::uint64_t running_print_without_journal(FakeDisk& disk) {
+  return running_print_of(disk, false);
+}
+
+std::uint64_t durable_print(const FakeDisk& disk, std::uint64_t frames) {
+  const Special special = special_inodes(disk);
+  return disk.fingerprint([&](InodeNumber number, const FileContent& content) -> std::uint64_t {
+    if (number == special.lock) return 0;
+    return number == special.wal ? frames : hash_of(content);
+  });
+}
+
+std::uint64_t frames_on(const FakeDisk& disk) {
+  const std::optional<InodeNumber> wal = special_inodes(disk).wal;
+  return wal ? committed_frames(disk.at(*wal).now.text()) : 0;
+}
+
+std::uint64_t journal_print(const FakeDisk& disk) {
+  const std::optional<InodeNumber> journal = special_inodes(disk).journal;
+  return mix(frames_on(disk), journal ? hash_of(*disk.at(*journal).now.content) : 0);
+}
+
+std::vector<PowerLoss> power_losses(FakeDisk& disk, bool full) {
   const auto pending = disk.pending_operations();
-  const std::vector<std::size_t> units = units_of(disk, pending, full);
-  const std::size_t count = units.empty() ? 0 : *std::max_element(units.begin(), units.end()) + 1;
-  std::vector<LossPattern> patterns;
-  for (const LossPattern& pattern : every_pattern(count, full)) {
+  const Units units = units_of(disk, pending, full);
+  std::vector<PowerLoss> losses;
+  for (const LossPattern& pattern : patterns_of(units, full)) {
     std::vector<Fate> fates;
-    for (const std::size_t unit : units) fates.push_back(pattern.fate(unit));
-    patterns.push_back(LossPattern::chosen(std::move(fates), pattern.name()));
+    for (const std::size_t unit : units.of) fates.push_back(pattern.fate(unit));
+    std::size_t commits = 0;
+    for (std::size_t unit = 0; unit < units.is_commit.size(); ++unit) {
+      if (!units.is_commit[unit]) continue;
+      if (pattern.fate(unit) != Fate::kept) break;
+      ++commits;
+    }
+    losses.push_back({LossPattern::chosen(std::move(fates), pattern.name()), commits});
   }
-  return patterns;
+  return losses;
 }
 
 }  // namespace update::crash

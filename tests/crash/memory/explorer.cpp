@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <random>
+#include <set>
 
 #include "engine/base/layout.hpp"
 #include "tests/crash/memory/durable_print.hpp"
@@ -23,6 +24,16 @@ Repair policy_repair(const std::string& name, RecoveryPolicy policy) {
 
 std::uint64_t with(std::uint64_t print, Told told) {
   return (print ^ static_cast<std::uint64_t>(told)) * 0x9E3779B97F4A7C15U;
+}
+
+constexpr const char* kAnyCommand = "a command";
+
+/// A call by what it does to which file, wherever it comes. Empty for the journal's own: a machine
+/// that always stops while it writes the journal can record nothing, a person's need neither.
+std::string place_of(const FakeCall& call) {
+  const bool journal = call.path.find(kJournalName) != std::string::npos;
+  const std::string line = call.line();
+  return journal ? std::string() : line.substr(0, line.find(call.path)) + call.path;
 }
 
 const std::string& journal_path(std::string_view name) {
@@ -67,9 +78,9 @@ Explorer::Action Explorer::action_of(const Repair& repair) {
 }
 
 std::vector<HostState> Explorer::moments(const HostState& start, const std::string& name,
-                                         const Action& action) {
+                                         const Action& action, const Tamper& tamper) {
   std::vector<HostState> moments;
-  const auto world = wake(start, story_, options_.tamper);
+  const auto world = wake(start, story_, tamper);
   Told told = start.told;
   const auto keep = [&](const std::string& where) {
     moments.push_back(start);
@@ -98,11 +109,20 @@ std::vector<HostState> Explorer::stops(HostState& moment) {
   killed.killed = true;
   killed.trail += ", killed; ";
   states.push_back(std::move(killed));
-  for (const LossPattern& pattern : power_cuts(moment.disk, options_.full)) {
+  std::map<std::size_t, std::uint64_t> frames;  // the WAL that each number of commits leaves
+  for (const auto& [pattern, commits] : power_losses(moment.disk, options_.full)) {
     ++stops_;
     HostState cut = moment;
     cut.disk.lose(pattern);
-    const std::uint64_t print = options_.full ? cut.disk.fingerprint() : durable_print(cut.disk);
+    std::uint64_t print = 0;
+    if (options_.full) {
+      print = cut.disk.fingerprint();
+    } else {
+      const auto known = frames.find(commits);
+      const std::uint64_t left = known == frames.end() ? frames_on(cut.disk) : known->second;
+      frames.emplace(commits, left);
+      print = durable_print(cut.disk, left);
+    }
     if (!is_new(with(print, moment.told))) continue;
     ++cut.boot;
     cut.killed = false;
@@ -122,42 +142,44 @@ void Explorer::found(const HostState& state, const std::string& how, const Findi
 void Explorer::visit(const HostState& state, const Repair& repair) {
   ++looked_;
   const std::size_t before = findings_.size();
-  const auto world = wake(state, story_, options_.tamper);
+  const auto world = wake(state, story_);
   found(state, "", broken_invariants(*world, story_, Look::stopped, state.told));
-  world->kill();
   const auto report = repair.run(*world);
-  if (!report) {
-    found(state, repair.name, {"failed: " + report.error().message()});
-  } else {
+  if (report) {
     found(state, repair.name, broken_invariants(*world, story_, Look::recovered, state.told));
-    // Many roads lead to one outcome; it is enough to use each outcome once.
-    if (is_new(durable_print(world->fake.files.disk())))
-      found(state, repair.name, of_no_use(*world));
+    use_once(state, repair.name, *world);
+  } else {
+    found(state, repair.name, broken_by_giving_up(*world, story_, report.error()));
   }
   if (options_.without_journal) visit_without_journal(state);
   held_ += findings_.size() == before ? 1U : 0U;
 }
 
+void Explorer::use_once(const HostState& state, const std::string& how, World& world) {
+  FakeDisk& disk = world.fake.files.disk();
+  const std::uint64_t print = options_.full ? durable_print(disk) : print_without_journal(disk);
+  if (is_new(with(print, Told::recovered))) found(state, how, of_no_use(world));
+}
+
 void Explorer::visit_without_journal(const HostState& state) {
-  const auto world = wake(state, story_, options_.tamper);
+  const auto world = wake(state, story_);
   FakeFileSystem& files = world->fake.files;
   if (!files.exists(journal_path(kJournalName))) return;
+  const auto lost_phase = phase_in_journal(*world, story_);
   for (const auto name : {kJournalName, kJournalWalName, kJournalShmName}) {
     if (files.exists(journal_path(name))) files.remove(journal_path(name));
   }
   if (!is_new(with(durable_print(files.disk()), state.told))) return;
   const auto report = world->recover();
   found(state, "the journal was removed; recover",
-        broken_without_journal(*world, story_, report, state.told));
-  if (report && is_new(durable_print(files.disk()))) {
-    found(state, "the journal was removed; recover", of_no_use(*world));
-  }
+        broken_without_journal(*world, story_, report, lost_phase, state.told));
+  if (report) use_once(state, "the journal was removed; recover", *world);
 }
 
 void Explorer::depth_one() {
   HostState start;
   start.disk = story_.start;
-  for (HostState& moment : moments(start, "the command", story_.command)) {
+  for (HostState& moment : moments(start, "the command", story_.command, options_.tamper_command)) {
     for (HostState& state : stops(moment)) {
       if (enough()) return;
       visit(state, by_recover());
@@ -173,12 +195,90 @@ void Explorer::repair_by(const Repair& repair) {
   }
 }
 
+std::uint64_t Explorer::situation(const HostState& state) {
+  FakeDisk disk = state.disk;
+  const std::uint64_t journal = journal_print(disk) ^ static_cast<std::uint64_t>(state.boot);
+  auto known = journals_.find(journal);
+  if (known == journals_.end()) {
+    const auto world = wake(state, story_);
+    const bool exists = world->fake.files.exists(journal_path(kJournalName));
+    const std::string text = exists ? world->what_recovery_reads() : std::string();
+    known = journals_.emplace(journal, std::hash<std::string>{}(text)).first;
+  }
+  const std::uint64_t print = running_print_without_journal(disk) ^ known->second;
+  return with(state.killed ? ~print : print, state.told);
+}
+
 void Explorer::depth_two(const Repair& recovery) {
   for (const HostState& state : first_) {
-    for (HostState& moment : moments(state, recovery.name, action_of(recovery))) {
+    if (!options_.full && !is_new(situation(state))) continue;
+    for (HostState& moment :
+         moments(state, recovery.name, action_of(recovery), options_.tamper_recovery)) {
       for (const HostState& next : stops(moment)) {
         if (enough()) return;
-        visit(next, by_recover());
+        if (options_.full || is_new(situation(next))) visit(next, by_recover());
+      }
+    }
+  }
+}
+
+void Explorer::compare(const Repair& repair) {
+  for (const HostState& state : first_) {
+    if (enough()) return;
+    if (!options_.full && !is_new(situation(state) + 1)) continue;
+    const auto one = wake(state, story_);
+    const auto other = wake(state, story_, options_.tamper_recovery);
+    ++looked_;
+    if (by_recover().run(*one) && repair.run(*other) && one->version() == other->version()) {
+      ++held_;
+    } else {
+      found(state, repair.name,
+            {"it left " + other->version() + ", plain recover " + one->version()});
+    }
+  }
+}
+
+bool Explorer::ends(HostState state, const std::string& place) {
+  constexpr int kTries = 8;
+  for (int tried = 0; tried < kTries; ++tried) {
+    const std::uint64_t before = durable_print(state.disk);
+    const auto world = wake(state, story_, options_.tamper_recovery);
+    FakeFileSystem& files = world->fake.files;
+    files.before_each_call([&](const FakeCall& call) {
+      if (place_of(call) == place) files.cut_power();
+    });
+    if (place == kAnyCommand) set_programs(*world, story_, [&] { files.cut_power(); });
+    try {
+      const auto report = world->recover();
+      if (!files.stopped()) return report || report.error().code() == ErrorCode::needs_operator;
+    } catch (const PowerCut&) {
+    }
+    state.disk = files.disk();
+    state.disk.lose(LossPattern::keep_nothing());
+    state.killed = false;
+    ++state.boot;
+    // Nothing was changed for good: it may be tried for ever.
+    if (durable_print(state.disk) == before) return true;
+  }
+  return false;
+}
+
+void Explorer::loops_end() {
+  for (const HostState& state : first_) {
+    if (state.killed || (!options_.full && !is_new(situation(state) + 2))) continue;
+    const auto clean = wake(state, story_);
+    (void)clean->recover();
+    std::set<std::string> places{kAnyCommand};
+    for (const FakeCall& call : clean->fake.files.calls()) places.insert(place_of(call));
+    places.erase("");
+    for (const std::string& place : places) {
+      if (enough()) return;
+      ++stops_;
+      ++looked_;
+      if (ends(state, place)) {
+        ++held_;
+      } else {
+        found(state, "recover, stopped before " + place + " again and again", {"it never ends"});
       }
     }
   }
@@ -194,9 +294,9 @@ void Explorer::depth_three(std::uint64_t seed, std::size_t count) {
     state.trail = "walk " + std::to_string(walk) + ": ";
     for (int stop = 0; stop < kStops; ++stop) {
       const bool boots = stop > 0 && random() % 3 == 0;
-      auto all = stop == 0 ? moments(state, "the command", story_.command)
+      auto all = stop == 0 ? moments(state, "the command", story_.command, {})
                            : moments(state, boots ? "recover --boot" : "recover",
-                                     action_of(boots ? by_boot_and_recover() : by_recover()));
+                                     action_of(boots ? by_boot_and_recover() : by_recover()), {});
       state = std::move(all[random() % all.size()]);
       state.killed = random() % 4 == 0;
       if (state.killed) {

@@ -6,6 +6,11 @@
 namespace update::crash {
 namespace {
 
+bool asks_by_naming_files(const Error& error) {
+  return error.code() == ErrorCode::needs_operator &&
+         error.message().find(World::kFolder) != std::string::npos;
+}
+
 std::string state_path(std::string_view name) {
   return std::string(World::kState) + "/" + std::string(name);
 }
@@ -25,13 +30,25 @@ void look_at_each_file(World& world, const Story& story, Findings& broken) {
   }
 }
 
-/// The newest transaction, if it is the story's own.
-std::optional<TransactionRecord> record_of(World& world, const Story& story) {
-  if (!world.fake.files.exists(state_path(kJournalName))) return std::nullopt;
-  auto newest = world.newest();
-  const bool own = newest && newest->to_version == story.new_version &&
-                   newest->from_version.value_or(story.old_version) == story.old_version;
-  return own ? newest : std::nullopt;
+struct Known {
+  std::string unreadable;  ///< why the journal cannot be read; empty: it can, or there is none
+  std::optional<TransactionRecord> record;  ///< the newest transaction, if it is the story's own
+};
+
+Known known_of(World& world, const Story& story) {
+  if (!world.fake.files.exists(state_path(kJournalName))) return {};
+  auto journal = Journal::open_for_reading({state_path(kJournalName), world.vfs.name()},
+                                           Journal::ReadMode::shared);
+  if (!journal) return {journal.error().message(), {}};
+  HistoryFilter filter;
+  filter.limit = 1;
+  auto records = journal->list(filter);
+  if (!records) return {records.error().message(), {}};
+  if (records->empty()) return {};
+  TransactionRecord& newest = records->front();
+  const bool own = newest.to_version == story.new_version &&
+                   newest.from_version.value_or(story.old_version) == story.old_version;
+  return own ? Known{{}, std::move(newest)} : Known{};
 }
 
 /// Invariant 3, as a table: what the destinations may hold in a phase.
@@ -133,29 +150,57 @@ void look_at_the_chain(World& world, Findings& broken) {
 Findings broken_invariants(World& world, const Story& story, Look look, Told told) {
   Findings broken;
   look_at_each_file(world, story, broken);
-  const auto record = record_of(world, story);
+  const auto [unreadable, record] = known_of(world, story);
   const std::string version = world.version();
+  if (!unreadable.empty()) {
+    broken.push_back("the journal cannot be read: " + unreadable);
+    return broken;
+  }
   look_at_the_phase(story, record, version, broken);
   look_at_what_was_told(story, record, version, told, broken);
   if (look != Look::recovered) return broken;
   if (record && !is_final(record->phase)) {
     broken.push_back("not final: " + std::string(name_of(record->phase)));
   }
+  if (record && world.fake.files.read(state_path(kHeadName)).value_or("").empty()) {
+    broken.push_back("no head anchors the outcome");
+  }
   look_at_kept_versions(world, story, version, broken);
   look_at_leftovers(world, broken);
-  look_at_the_chain(world, broken);
+  return broken;
+}
+
+std::optional<Phase> phase_in_journal(World& world, const Story& story) {
+  const Known known = known_of(world, story);
+  return known.record ? std::optional(known.record->phase) : std::nullopt;
+}
+
+Findings broken_by_giving_up(World& world, const Story& story, const Error& error) {
+  Findings broken;
+  look_at_each_file(world, story, broken);
+  const Known known = known_of(world, story);
+  const bool resumed_rollback = known.record && known.record->kind == "rollback" &&
+                                known.record->phase == Phase::needs_operator &&
+                                known.record->resumptions >= 2;
+  if (!resumed_rollback || !asks_by_naming_files(error)) {
+    broken.push_back("recover failed: " + error.message());
+  }
   return broken;
 }
 
 Findings broken_without_journal(World& world, const Story& story,
-                                const Result<RecoverReport>& report, Told told) {
+                                const Result<RecoverReport>& report,
+                                std::optional<Phase> lost_phase, Told told) {
   Findings broken;
   look_at_each_file(world, story, broken);
   const std::string version = world.version();
   if (!report) {
-    const bool asks = report.error().code() == ErrorCode::needs_operator;
-    const bool names_a_file = report.error().message().find(World::kFolder) != std::string::npos;
-    if (!asks || !names_a_file) broken.push_back("recover: " + report.error().message());
+    const bool intended =
+        lost_phase && (*lost_phase == Phase::swap || *lost_phase == Phase::restart ||
+                       *lost_phase == Phase::doctor || *lost_phase == Phase::rollback);
+    if (intended || !asks_by_naming_files(report.error())) {
+      broken.push_back("recover: " + report.error().message());
+    }
     return broken;
   }
   if (version != story.old_version && version != story.new_version) {
@@ -168,12 +213,12 @@ Findings broken_without_journal(World& world, const Story& story,
     broken.push_back("an update that was told rolled back came again");
   }
   look_at_leftovers(world, broken);
-  look_at_the_chain(world, broken);
   return broken;
 }
 
 Findings of_no_use(World& world) {
   Findings broken;
+  look_at_the_chain(world, broken);
   world.kill();
   const auto again = world.recover();
   if (!again) {
@@ -184,6 +229,12 @@ Findings of_no_use(World& world) {
   const UpdateReport next = world.apply("2.0.0");
   if (!next.status) broken.push_back("the next apply: " + next.status.error().message());
   if (world.version() != "2.0.0") broken.push_back("the next apply left " + world.version());
+  look_at_the_chain(world, broken);
+  world.reboot(LossPattern::keep_nothing());
+  const auto rebooted = world.recover();
+  if (!rebooted || world.version() != "2.0.0") {
+    broken.push_back("a power cut after the next apply left " + world.version());
+  }
   return broken;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,19 +23,30 @@ enum class Look : std::uint8_t {
 /// 3. at every moment the disk holds what the journal's phase allows: no file is new before the
 ///    intent to swap, all are new and durable once new code may run, and an outcome says what is
 ///    there;
-/// 2, 4, 5, 7, 8. after `recover`: one version, the journal says the same as the disk, `.previous`
-/// and
-///    generations keep what they kept, nothing is left behind, the audit chain is whole.
+/// 2, 8. after `recover`: one version, the journal says the same as the disk, `.previous` and
+///    generations keep what they kept, nothing is left behind.
 ///
 /// `told`: what a command had said before, which must still be true.
 Findings broken_invariants(World& world, const Story& story, Look look, Told told);
 
-/// What must be true of a host that recovered without its journal: one version, or a person is
-/// asked by naming files.
-Findings broken_without_journal(World& world, const Story& story,
-                                const Result<RecoverReport>& report, Told told);
+/// The phase of the story's own transaction, as the journal has it; none: it has none, or cannot be
+/// read.
+std::optional<Phase> phase_in_journal(World& world, const Story& story);
 
-/// Of a host that recovered: a second `recover` changes nothing, and the next update succeeds.
+/// What must be true of a host whose recovery returned an error: it asks a person, by naming files,
+/// and it may do that only where a `rollback` was resumed before (transaction.md, "A crashed
+/// `rollback` command").
+Findings broken_by_giving_up(World& world, const Story& story, const Error& error);
+
+/// What must be true of a host that recovered after its journal was lost: one version. A person may
+/// be asked, by naming files, only where no intent can be expected: `lost_phase`, which the lost
+/// journal said, is not between the intent to swap and the outcome.
+Findings broken_without_journal(World& world, const Story& story,
+                                const Result<RecoverReport>& report,
+                                std::optional<Phase> lost_phase, Told told);
+
+/// Of a host that recovered (4, 7): the audit chain is whole, a second `recover` changes nothing,
+/// the next update succeeds, and a power cut right after it takes nothing back.
 Findings of_no_use(World& world);
 
 }  // namespace update::crash

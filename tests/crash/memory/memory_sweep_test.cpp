@@ -1,6 +1,7 @@
 // The whole product in memory, SQLite included: the machine stops before every call that changes
-// something, in every way that POSIX allows, and recovery is stopped again. UPDATE_SWEEP=full takes
-// each pending operation by itself, and pairs.
+// something, in every way that POSIX allows, and recovery is stopped again. By default states that
+// recovery cannot tell apart are looked at once; UPDATE_SWEEP=full looks at each disk that differs
+// in a bit, takes each pending operation by itself, and pairs.
 
 #include <gtest/gtest.h>
 
@@ -21,7 +22,7 @@ class MemorySweep : public testing::TestWithParam<const char*> {
     std::cout << took.count() << " s\n";
   }
 
-  Explorer explorer_{story(GetParam()), {.full = full_sweep()}};
+  Explorer explorer_{story(GetParam()), {.full = full_sweep(), .without_journal = false}};
 
  private:
   std::chrono::steady_clock::time_point begun_ = std::chrono::steady_clock::now();
@@ -32,15 +33,47 @@ TEST_P(MemorySweep, DepthOne) {
   judge(explorer_, "stopped once");
 }
 
+TEST_P(MemorySweep, WithoutTheJournal) {
+  Explorer explorer(story(GetParam()), {.full = full_sweep(), .without_journal = true});
+  explorer.depth_one();
+  judge(explorer, "stopped once, the journal gone");
+}
+
+TEST_P(MemorySweep, UnderEveryPolicy) {
+  explorer_.depth_one();
+  explorer_.repair_by(by_policy(RecoveryPolicy::rollback));
+  explorer_.repair_by(by_policy(RecoveryPolicy::replay));
+  judge(explorer_, "stopped once, each policy");
+}
+
+TEST_P(MemorySweep, AtBootAndAfterwardsIsTheSameAsAtOnce) {
+  explorer_.depth_one();
+  explorer_.repair_by(by_boot_and_recover());
+  explorer_.compare(by_boot_and_recover());
+  judge(explorer_, "stopped once, boot and recover");
+}
+
 TEST_P(MemorySweep, DepthTwo) {
   explorer_.depth_one();
   explorer_.depth_two(by_recover());
   judge(explorer_, "stopped twice");
 }
 
+TEST_P(MemorySweep, DepthTwoAtBoot) {
+  explorer_.depth_one();
+  explorer_.depth_two(by_boot_and_recover());
+  judge(explorer_, "stopped, and again at boot");
+}
+
 TEST_P(MemorySweep, DepthThree) {
   explorer_.depth_three(sweep_seed(), full_sweep() ? 20000 : 300);
   judge(explorer_, "stopped three times");
+}
+
+TEST_P(MemorySweep, StoppedAtTheSamePlaceForEverEnds) {
+  explorer_.depth_one();
+  explorer_.loops_end();
+  judge(explorer_, "stopped at one place again and again");
 }
 
 INSTANTIATE_TEST_SUITE_P(Each, MemorySweep,
