@@ -4,7 +4,7 @@ build_packages="gcc g++ cmake ninja-build libssl-dev libsqlite3-dev libspdlog-de
   libexpected-dev libtomlplusplus-dev nlohmann-json3-dev"
 quickstart_packages="minisign strace"
 test_packages="libgtest-dev libbenchmark-dev python3 minisign strace sqlite3 attr acl libcap2-bin
-  e2fsprogs util-linux procps"
+  e2fsprogs xfsprogs btrfs-progs util-linux procps spin"
 
 # need_packages NAME...: installs what is missing, after saying so; without root it prints the command and ends with 1.
 need_packages() {

@@ -1,20 +1,21 @@
 #!/bin/bash
 # Builds everything and runs every test; the last line is `N passed, N failed`.
 #
-# usage: tests/run.sh [--preset dev|release|asan-ubsan] [--label unit|scenario] [CTEST ARGUMENTS]
+# usage: tests/run.sh [--preset dev|release|asan-ubsan] [--label unit|scenario|crash|sweep] [CTEST ARGUMENTS]
 #
-# Installs the Debian packages that it needs (as root). Scenario tests that need root, strace or loop mounts say so when they are skipped.
-# UPDATE_SWEEP=full tries every point of the kill sweeps instead of a sample.
+# Installs the Debian packages that it needs (as root). Tests that need root, strace or loop mounts say so when they are skipped.
+# Without a preset, the sweeps in memory run in the release preset, since they are a matter of processor time, and all else in dev.
+# UPDATE_SWEEP=full tries every point of the crash sweeps instead of a sample, UPDATE_SWEEP_SEED=N repeats a sample.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . packaging/packages.sh
 
-preset=dev label=
+preset='' label=''
 while [ $# -gt 0 ]; do
   case $1 in
     --preset) preset=$2; shift 2 ;;
     --label) label=$2; shift 2 ;;
-    -h | --help) sed -n '2,7s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    -h | --help) sed -n '2,9s/^# \{0,1\}//p' "$0"; exit 0 ;;
     *) break ;;
   esac
 done
@@ -22,19 +23,31 @@ done
 # shellcheck disable=SC2086
 need_packages $build_packages $test_packages
 
-jobs=$(nproc)
-cmake --preset "$preset" >/dev/null
+passed=0 failed=0 skipped=0 status=0
+
+# run PRESET TARGET CTEST ARGUMENTS...: builds, tests, and adds to the counts.
+run() {
+  local preset=$1 target=$2 results=build/$1/results.xml
+  shift 2
+  cmake --preset "$preset" >/dev/null
+  cmake --build --preset "$preset" --parallel "$(nproc)" --target "$target"
+  ctest --preset "$preset" --parallel "$(nproc)" --output-junit "$PWD/$results" "$@" || status=$?
+  count() { grep -o -m1 "$1=\"[0-9]*\"" "$results" | head -n1 | tr -dc 0-9; }
+  local total bad idle
+  total=$(count tests) bad=$(count failures) idle=$(($(count disabled) + $(count skipped)))
+  [ "$total" -gt 0 ] || status=1
+  passed=$((passed + total - bad - idle)) failed=$((failed + bad)) skipped=$((skipped + idle))
+}
+
 target=all
 [ "$label" != unit ] || target=unit_tests
-cmake --build --preset "$preset" --parallel "$jobs" --target "$target"
+if [ -n "$preset" ]; then
+  run "$preset" "$target" ${label:+-L "$label"} "$@"
+else
+  [ "$label" = sweep ] || run dev "$target" -LE sweep ${label:+-L "$label"} "$@"
+  case $label in '' | sweep) run release memory_sweep_test -L sweep "$@" ;; esac
+fi
 
-results=build/$preset/results.xml
-status=0
-ctest --preset "$preset" --parallel "$jobs" --output-junit "$PWD/$results" ${label:+-L "$label"} "$@" || status=$?
-
-count() { grep -o -m1 "$1=\"[0-9]*\"" "$results" | head -n1 | tr -dc 0-9; }
-total=$(count tests) failed=$(count failures) disabled=$(count disabled) skipped=$(count skipped)
-passed=$((total - failed - disabled - skipped))
 [ "$skipped" = 0 ] || echo "skipped: $skipped (each says above why)"
 echo "$passed passed, $failed failed"
-[ "$total" -gt 0 ] && [ "$status" = 0 ]
+[ "$status" = 0 ]
