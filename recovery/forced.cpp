@@ -62,6 +62,16 @@ Status look_again(const Case& found, const PlannedFile& file, const Observation&
               file.destination.text() + " changed while the decision was carried out");
 }
 
+/// A person may decide on an update that was stopped while it staged: nobody has synced these bytes
+/// yet, and a rename makes a name durable, not what it leads to.
+Status sync_staged(const Case& found, const PlannedFile& file) {
+  if (!file.new_state) return {};
+  UPDATE_TRY_ASSIGN(
+      const auto staged,
+      found.folders.of(file.destination).open_file_for_update(found.plan.staged_name_of(file)));
+  return staged->sync();
+}
+
 Status write_one_version(step::Context& context, const Case& found, Force force) {
   const Holds wanted = force == Force::rollback ? Holds::old_bytes : Holds::new_bytes;
   for (std::size_t index = 0; index < found.plan.files.size(); ++index) {
@@ -69,6 +79,7 @@ Status write_one_version(step::Context& context, const Case& found, Force force)
     if (seen.unchanged || seen.destination == wanted) continue;
     const PlannedFile& file = found.plan.files[index];
     UPDATE_TRY(look_again(found, file, seen));
+    if (force == Force::commit) UPDATE_TRY(sync_staged(found, file));
     UPDATE_TRY(force == Force::rollback ? step::put_back(context, file)
                                         : step::put_in_place(context, file));
   }

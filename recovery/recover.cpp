@@ -45,9 +45,23 @@ Status one_version(Session& session, const Situation& now, TransactionId id, Sta
   return ended ? fail(ErrorCode::unfinished, "the update is still unfinished") : ended;
 }
 
-step::Services services_for(const Situation& now, const TransactionStory& story) {
+/// The machine has booted since the update began, and no recovery came before the services: some of
+/// them may have started from files that were new by then.
+bool boot_may_have_started_new_code(const Case& found, const std::string& boot_id) {
+  const Situation& now = found.situation;
+  if (now.at_boot || found.record.boot_id == boot_id) return false;
+  if (now.phase == Phase::rollback) return !now.discarding;
+  return std::any_of(now.files.begin(), now.files.end(), was_renamed);
+}
+
+step::Services services_for(const Case& found, const std::string& boot_id) {
+  const Situation& now = found.situation;
+  const TransactionStory& story = found.story;
   // After a lost journal nobody knows whether new code has run.
-  if (!story.new_code_has_run && !story.reconstructed) return step::Services::untouched;
+  if (!story.new_code_has_run && !story.reconstructed) {
+    return boot_may_have_started_new_code(found, boot_id) ? step::Services::restarted
+                                                          : step::Services::untouched;
+  }
   if (now.at_boot) return step::Services::not_up_yet;
   const bool waited = now.phase == Phase::rollback && now.waits_in_this_boot;
   return waited ? step::Services::came_up_with_boot : step::Services::restarted;
@@ -110,7 +124,7 @@ Status replay_restart(step::Context& context, const Situation& now) {
 Status carry_out(Session& session, Case& found, const Decision& decision) {
   step::Context context{session, found.plan, found.folders};
   const Situation& now = found.situation;
-  const step::Services services = services_for(now, found.story);
+  const step::Services services = services_for(found, session.env().system.host.boot_id());
   switch (decision.action) {
     case Action::wait: return {};
     case Action::discard: return step::discard(context, now.phase, reason_of(decision));

@@ -122,5 +122,44 @@ TEST(Regression, AnUnfinishedUpdateOfAFileThatIsNotConfiguredAnyMoreIsStillTold)
   EXPECT_EQ(host.run({"recover"}).code, 4);
 }
 
+TEST(Regression, ARecoveryThatCannotShowItsResultStillSaysThatTheHostIsWell) {
+  NEEDS_TOOL("strace");
+  const Scenario recovery = {[](Host& host) { crash_in_swap(host, 1); },
+                             [](const Host&) { return Arguments{"recover"}; }};
+  // At the end the state folder is looked at once more, to tell what became of the update.
+  Fault last{"newfstatat", "EIO", ""};
+  for (const Call& call : record_all(recovery).calls) {
+    if (call.name == last.name && call.target() == "head") last.when = std::to_string(call.nth);
+  }
+  ASSERT_FALSE(last.when.empty());
+  Host host;
+  recovery.prepare(host);
+  const Faulted faulted = run_with_faults(host, recovery, {last});
+  EXPECT_EQ(faulted.ended.code, 0) << faulted.ended.out << faulted.ended.err;
+  EXPECT_EQ(host.installed(), "2.0.0");
+  EXPECT_TRUE(contains(faulted.ended.err, "cannot be read again")) << faulted.ended.err;
+}
+
+TEST(Regression, AFirstInstallThatWasStoppedAtItsEndHasAHistoryThatVerifies) {
+  NEEDS_TOOL("strace");
+  const Scenario first = {[](Host& host) {
+                            for (const InstalledFile& file : host.settings().files) {
+                              fs::remove(file.destination);
+                            }
+                          },
+                          [](const Host& host) {
+                            return Arguments{"apply", host.release("2.0.0")};
+                          }};
+  std::vector<Call> written;
+  for (const Call& call : record(first)) {
+    if (call.name == "pwrite64") written.push_back(call);
+  }
+  Host host;
+  crash(host, first, written.back());  // the head, after the outcome
+  ASSERT_EQ(host.run({"recover"}).code, 0);
+  const Ended verified = host.run({"history", "verify"});
+  EXPECT_EQ(verified.code, 0) << verified.out << verified.err;
+}
+
 }  // namespace
 }  // namespace update::scenario

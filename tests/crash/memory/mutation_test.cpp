@@ -134,8 +134,8 @@ std::set<std::string> syncs_of_recovery(const Explorer& explored, const Story& t
   return lines;
 }
 
-TEST_P(Mutation, EachSyncOfARecoveryIsMissed) {
-  const Story& told = story(GetParam());
+TEST(Mutation, EachSyncOfARecoveryIsMissed) {
+  const Story& told = story("Apply");
   Explorer clean(told, tampered({}, {}));
   clean.depth_one();
   for (const std::string& line : syncs_of_recovery(clean, told)) {
@@ -143,8 +143,6 @@ TEST_P(Mutation, EachSyncOfARecoveryIsMissed) {
     explorer.depth_one();
     explorer.depth_two(by_recover());
     if (explorer.findings().empty()) explorer.loops_end();
-    std::cout << line << ": "
-              << (explorer.findings().empty() ? "NOT FOUND" : explorer.findings().front()) << "\n";
     EXPECT_FALSE(explorer.findings().empty()) << "nobody misses " << line;
   }
 }
