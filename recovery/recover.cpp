@@ -50,7 +50,7 @@ Status one_version(Session& session, const Situation& now, TransactionId id, Sta
 bool boot_may_have_started_new_code(const Case& found, const std::string& boot_id) {
   const Situation& now = found.situation;
   if (now.at_boot || found.record.boot_id == boot_id) return false;
-  if (now.phase == Phase::rollback) return !now.discarding;
+  if (now.phase == Phase::rollback || now.phase == Phase::needs_operator) return !now.discarding;
   return std::any_of(now.files.begin(), now.files.end(), was_renamed);
 }
 
@@ -73,9 +73,9 @@ Error reason_of(const Decision& decision) {
 
 /// Somebody brought the old files back. They are durable before the backups go, and what ran them
 /// must run.
-Status conclude_old(step::Context& context, const Case& found) {
+Status conclude_old(step::Context& context) {
   UPDATE_TRY(context.folders.sync());
-  if (found.story.new_code_has_run && !found.situation.at_boot) {
+  if (context.new_code_may_run) {
     UPDATE_TRY(step::undo_restart(context, Phase::needs_operator, true));
   }
   UPDATE_TRY(context.session.record(context.plan.tag.id, Phase::needs_operator, Phase::rolled_back,
@@ -125,6 +125,7 @@ Status carry_out(Session& session, Case& found, const Decision& decision) {
   step::Context context{session, found.plan, found.folders};
   const Situation& now = found.situation;
   const step::Services services = services_for(found, session.env().system.host.boot_id());
+  context.new_code_may_run = services == step::Services::restarted;
   switch (decision.action) {
     case Action::wait: return {};
     case Action::discard: return step::discard(context, now.phase, reason_of(decision));
@@ -135,7 +136,7 @@ Status carry_out(Session& session, Case& found, const Decision& decision) {
     case Action::verify: return continue_from_doctor(context);
     case Action::finish_rollback: return step::finish_rollback(context, services);
     case Action::finish_discard: return step::finish_discard(context);
-    case Action::conclude_old: return conclude_old(context, found);
+    case Action::conclude_old: return conclude_old(context);
     case Action::conclude_new: return conclude_new(context, found);
     case Action::ask_operator:
       return ask_operator(context, now.phase,

@@ -19,7 +19,8 @@ struct Context {
   Session& session;
   Plan& plan;
   const TargetFolders& folders;
-  bool begun = false;  ///< the transaction has its first event
+  bool begun = false;             ///< the transaction has its first event
+  bool new_code_may_run = false;  ///< as recovery found it, whatever the phase says
 
   const Environment& env() const { return session.env(); }
   os::Folder& folder_of(const PlannedFile& file) const { return folders.of(file.destination); }

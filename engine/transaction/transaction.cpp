@@ -74,7 +74,8 @@ Status handle_failure(step::Context& context, Phase from, Error error) {
     case ErrorCode::needs_operator: return ask_operator(context, from, std::move(error));
     default: break;
   }
-  const bool new_code_has_run = from == Phase::restart || from == Phase::doctor;
+  const bool new_code_has_run =
+      context.new_code_may_run || from == Phase::restart || from == Phase::doctor;
   return give_back(context, from, error,
                    new_code_has_run ? step::Services::restarted : step::Services::untouched);
 }

@@ -125,7 +125,8 @@ Units units_of(const FakeDisk& disk,
                const std::vector<std::shared_ptr<const DiskOperation>>& pending, bool full) {
   const std::optional<InodeNumber> wal = special_inodes(disk).wal;
   Units units;
-  std::optional<std::size_t> transaction;
+  constexpr std::size_t kNone = SIZE_MAX;
+  std::size_t transaction = kNone;
   bool ends_with_next_write = false;
   const auto add = [&](bool commit, bool torn) {
     units.is_commit.push_back(commit);
@@ -138,10 +139,10 @@ Units units_of(const FakeDisk& disk,
       units.of.push_back(add(false, write));
       continue;
     }
-    if (!transaction) transaction = add(true, false);
-    units.of.push_back(*transaction);
-    if (ends_with_next_write) transaction.reset();
-    ends_with_next_write = transaction && begins_commit_frame(*operation);
+    if (transaction == kNone) transaction = add(true, false);
+    units.of.push_back(transaction);
+    if (ends_with_next_write) transaction = kNone;
+    ends_with_next_write = transaction != kNone && begins_commit_frame(*operation);
   }
   return units;
 }
