@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "engine/base/layout.hpp"
+#include "engine/transaction/head.hpp"
 #include "engine/transaction/intent.hpp"
 #include "engine/transaction/journal_file.hpp"
 #include "engine/transaction/lost_journal.hpp"
@@ -249,17 +250,16 @@ Status believe_intent(Session& session, const std::optional<TransactionRecord>& 
   return session.record_all(missing_events(session.env(), plan, record), Durability::durable);
 }
 
-/// The first outcome of all, which nobody came to anchor: an audit would take the empty head for
-/// one that was emptied. Later outcomes always find an older head, and then an empty one is a
-/// finding.
-Result<std::optional<TransactionRecord>> first_outcome_without_head(Journal& journal,
-                                                                    os::Folder& state) {
-  UPDATE_TRY_ASSIGN(const auto head, state.lookup(std::string(kHeadName)));
-  if (head && head->identity.size > 0) return std::nullopt;
+/// The newest outcome, where the head says nothing at all: it is never synced, so a stop right
+/// after the first outcomes leaves it blank, and an audit would take that for a change. A head that
+/// holds anything else is left for the audit to find.
+Result<std::optional<TransactionRecord>> unanchored_outcome(Journal& journal, os::Folder& state) {
+  UPDATE_TRY_ASSIGN(const bool blank, head_is_blank(state));
+  if (!blank) return std::nullopt;
   HistoryFilter filter;
-  filter.limit = 2;
+  filter.limit = 1;
   UPDATE_TRY_ASSIGN(auto records, journal.list(filter));
-  if (records.size() != 1 || !is_final(records.front().phase)) return std::nullopt;
+  if (records.empty() || !is_final(records.front().phase)) return std::nullopt;
   return std::move(records.front());
 }
 
@@ -269,12 +269,12 @@ Result<std::optional<TransactionRecord>> first_outcome_without_head(Journal& jou
 Status settle(Session& session) {
   os::Folder& state = session.state();
   UPDATE_TRY_ASSIGN(const auto intent, state.lookup(std::string(kIntentName)));
-  UPDATE_TRY_ASSIGN(const auto first, first_outcome_without_head(session.journal(), state));
+  UPDATE_TRY_ASSIGN(const auto unanchored, unanchored_outcome(session.journal(), state));
   const bool intended = intent && intent->identity.size > 0;
-  if (!intended && !first) return {};
+  if (!intended && !unanchored) return {};
   UPDATE_TRY(make_journal_durable(session));
-  if (first) {
-    session.anchor(first->id, first->phase);
+  if (unanchored) {
+    session.anchor(unanchored->id, unanchored->phase);
   } else if (Status cleared = clear_intent(state); !cleared) {
     session.env().observer.warning("the intent file was not emptied: " + cleared.error().message());
   }
@@ -359,7 +359,7 @@ Result<bool> is_idle(const Environment& env, os::Folder& state) {
   if (!journal) return false;
   const auto unfinished = journal->unfinished();
   if (!unfinished || *unfinished) return false;
-  const auto unanchored = first_outcome_without_head(*journal, state);
+  const auto unanchored = unanchored_outcome(*journal, state);
   if (!unanchored || *unanchored) return false;
   const auto folders = TargetFolders::open(env.root, destinations_of(env.config));
   if (!folders) return false;

@@ -82,4 +82,15 @@ Result<std::optional<Head>> read_head(os::Folder& state) {
   return slots[newest_of(slots)];
 }
 
+Result<bool> head_is_blank(os::Folder& state) {
+  UPDATE_TRY_ASSIGN(const auto found, state.lookup(std::string(kHeadName)));
+  if (!found) return true;
+  if (found->type != os::FileType::regular || found->identity.size > kSlotBytes * kSlots) {
+    return false;
+  }
+  UPDATE_TRY_ASSIGN(const auto file, state.open_file(std::string(kHeadName)));
+  UPDATE_TRY_ASSIGN(const std::string bytes, read_whole(*file, kSlotBytes * kSlots));
+  return bytes.find_first_not_of('\0') == std::string::npos;
+}
+
 }  // namespace update

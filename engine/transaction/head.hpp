@@ -26,4 +26,8 @@ Status write_head(os::Folder& state, const Head& head);
 /// The newest of the valid slots; nullopt if none is (a new state folder, or a damaged file).
 Result<std::optional<Head>> read_head(os::Folder& state);
 
+/// Does it hold nothing at all: is it absent, empty, or zeros? That is what a power cut leaves of a
+/// file that was never synced; anything else that is no head was made by somebody.
+Result<bool> head_is_blank(os::Folder& state);
+
 }  // namespace update

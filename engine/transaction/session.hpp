@@ -72,8 +72,6 @@ class Session {
   /// Writes head and empties the intent, after an outcome: neither is synced, neither is an error
   /// for the update (journal.md).
   void anchor(TransactionId last_final, Phase outcome);
-  /// False where no outcome is anchored yet, or the anchor is damaged.
-  bool has_head() const { return head_.has_value(); }
   /// A TRUNCATE checkpoint where the WAL has passed 1 MiB. A failure is a warning.
   void checkpoint_if_large();
 

@@ -147,14 +147,23 @@ TEST(StopRegression, TheFirstOutcomeGetsItsHeadFromRecover) {
   EXPECT_NE(world.fake.files.read(in_state(kHeadName)), "");
 }
 
-TEST(StopRegression, ALaterHeadThatWasEmptiedStaysAFinding) {
+TEST(StopRegression, AHeadThatNeverReachedTheDiskIsMadeAgain) {
   World world;
   ASSERT_TRUE(world.apply("1.0.0").status);
   ASSERT_TRUE(world.apply("1.1.0").status);
-  world.kill();
-  world.fake.files.overwrite(in_state(kHeadName), "");
+  world.reboot(losing(world, "of " + in_state(kHeadName)));
+  ASSERT_EQ(world.fake.files.read(in_state(kHeadName)), "");
   ASSERT_TRUE(world.recover());
-  EXPECT_EQ(world.fake.files.read(in_state(kHeadName)), "");
+  EXPECT_NE(world.fake.files.read(in_state(kHeadName)), "");
+}
+
+TEST(StopRegression, AHeadThatWasWrittenOverStaysForTheAuditToFind) {
+  World world;
+  ASSERT_TRUE(world.apply("1.0.0").status);
+  world.kill();
+  world.fake.files.overwrite(in_state(kHeadName), "another head");
+  ASSERT_TRUE(world.recover());
+  EXPECT_EQ(world.fake.files.read(in_state(kHeadName)), "another head");
 }
 
 }  // namespace
