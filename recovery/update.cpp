@@ -21,7 +21,10 @@ class Updater {
     UPDATE_TRY_ASSIGN(auto session, Session::open(env_, std::move(*locked), create));
     if (!session) return fail(nothing_installed());
     UPDATE_TRY(recover_first(*session, std::move(only_version)));
-    if (create) UPDATE_TRY(session->migrate());
+    if (create) {
+      session->keep_reserve();
+      UPDATE_TRY(session->migrate());
+    }
     UPDATE_TRY_ASSIGN(const TargetFolders folders,
                       TargetFolders::open(env_.root, destinations_of(env_.config)));
     UPDATE_TRY_ASSIGN(const TransactionId id, session->next_id());
@@ -29,7 +32,10 @@ class Updater {
     UPDATE_TRY_ASSIGN(PlannedUpdate update, plan(*session, folders, tag));
     if (update.nothing_to_do) return {};
     UPDATE_TRY(take_baseline(env_, update.plan));
-    UPDATE_TRY(make_reserve(session->state()));
+    Status reserved = make_reserve(session->state());
+    // A rollback must work on a full disk, which has no room for a new reserve either.
+    const bool full = !reserved && reserved.error().code() == ErrorCode::no_space;
+    if (!reserved && (create || !full)) return reserved;
     step::Context context{*session, update.plan, folders};
     if (update.plan.kind == TransactionKind::rollback) session->allow_reserve();
     Status ended = run_transaction(context, update.sources);

@@ -217,6 +217,9 @@ Result<Database> Database::open(const std::string& path, const std::string& vfs,
   const bool writes = mode == OpenMode::write || mode == OpenMode::create;
   flags |= writes ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY;
   if (mode == OpenMode::read_immutable) uri += "?immutable=1";
+  // A reader that wrote to the shared index would be killed (SIGBUS) where a full disk has no block
+  // for a page of it.
+  if (mode == OpenMode::read_shared) uri += "?readonly_shm=1";
 
   sqlite3* raw = nullptr;
   const int code = sqlite3_open_v2(uri.c_str(), &raw, flags, vfs_name);

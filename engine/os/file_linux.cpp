@@ -213,8 +213,8 @@ Status LinuxFile::sync() {
   return {};
 }
 
-Result<bool> LinuxFile::try_lock() {
-  if (retried([&] { return ::flock(fd_.get(), LOCK_EX | LOCK_NB); }) == 0) return true;
+Result<bool> LinuxFile::lock(int kind) {
+  if (retried([&] { return ::flock(fd_.get(), kind | LOCK_NB); }) == 0) return true;
   if (errno == EWOULDBLOCK) return false;
   return last_error({"locking", path_});
 }

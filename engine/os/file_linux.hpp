@@ -1,5 +1,6 @@
 #pragma once
 
+#include <sys/file.h>
 #include <sys/stat.h>
 
 #include <string>
@@ -34,9 +35,12 @@ class LinuxFile final : public File {
   Status set_attribute(const std::string& name, const std::string& value) override;
   Status remove_attribute(const std::string& name) override;
   Status sync() override;
-  Result<bool> try_lock() override;
+  Result<bool> try_lock() override { return lock(LOCK_EX); }
+  Result<bool> try_shared_lock() override { return lock(LOCK_SH); }
 
  private:
+  Result<bool> lock(int kind);
+
   UniqueFd fd_;
   std::string path_;
 };

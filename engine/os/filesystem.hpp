@@ -98,6 +98,8 @@ class File {
   /// Takes the kernel lock (flock(2)) of this open file; false: somebody else holds it. Released
   /// when the file is closed or the process ends, however it ends.
   virtual Result<bool> try_lock() = 0;
+  /// The same for many holders at once, none of which holds it alone.
+  virtual Result<bool> try_shared_lock() = 0;
 };
 
 /// An open folder.

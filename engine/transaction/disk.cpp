@@ -103,7 +103,11 @@ Result<std::optional<FileState>> look_at(os::Folder& folder, const std::string& 
   UPDATE_TRY_ASSIGN(const std::optional<os::FileInfo> found, folder.lookup(name));
   if (!found) return std::nullopt;
   UPDATE_TRY(refuse_unless_regular(folder, name, found->type));
-  UPDATE_TRY_ASSIGN(const std::unique_ptr<os::File> file, folder.open_file(name));
+  auto opened = folder.open_file(name);
+  // `status` looks while an update runs, which may rename the file away in between.
+  if (!opened && opened.error().system_errno() == ENOENT) return std::nullopt;
+  if (!opened) return fail(std::move(opened).error());
+  const std::unique_ptr<os::File> file = std::move(*opened);
   UPDATE_TRY_ASSIGN(const os::FileInfo info, file->info());
   FileState state;
   state.size = info.identity.size;

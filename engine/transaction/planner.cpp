@@ -279,7 +279,8 @@ Status check_space(os::Folder* state, const TargetFolders& folders, const Plan& 
       UPDATE_TRY(add_need(needs, folder, in_blocks(file.old_state->size), 1));
     }
   }
-  if (state != nullptr) {
+  // A rollback is what a full disk may be waiting for: its journal has the reserve.
+  if (state != nullptr && plan.kind != TransactionKind::rollback) {
     UPDATE_TRY_ASSIGN(const auto reserve, state->lookup(std::string(kReserveName)));
     UPDATE_TRY(add_need(needs, *state, kJournalBytes + (reserve ? 0 : kReserveBytes), 1));
   }

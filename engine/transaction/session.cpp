@@ -52,20 +52,24 @@ Result<std::optional<Session>> Session::open(const Environment& env, LockedState
   describe_holder(env, *session.lock_, 0);
   UPDATE_TRY_ASSIGN(const JournalCondition condition, inspect_journal(*session.state_));
   if (condition == JournalCondition::none && !create) return std::nullopt;
-  Status prepared = session.prepare(condition);
+  Status prepared = session.prepare(condition, create);
   if (!prepared) {
     return fail(while_intended(*session.state_, std::move(prepared).error()));
   }
   return std::optional<Session>(std::move(session));
 }
 
-Status Session::prepare(JournalCondition condition) {
+Status Session::prepare(JournalCondition condition, bool create) {
   // A recovery on a full disk goes on without them; an update then ends before it changes anything.
   Status made = make_state_files(*state_);
   if (!made && condition != JournalCondition::sound) return made;
   if (condition == JournalCondition::none) UPDATE_TRY(make_journal(*env_, *state_, 1, {}));
   if (condition == JournalCondition::lost) UPDATE_TRY(begin_after_lost_journal(*env_, *state_));
   Status opened = open_journal();
+  // The index of the WAL is made again after a boot, and takes space. An update may be refused for
+  // want of it; a recovery or a rollback must end.
+  const bool full = !opened && opened.error().code() == ErrorCode::no_space;
+  if (full && !create && release_reserve(*state_)) opened = open_journal();
   if (!opened && opened.error().code() == ErrorCode::journal_damaged) return replace_journal();
   return opened;
 }

@@ -54,6 +54,8 @@ class Session {
   /// From now on every write may give up the reserve: a recovery or a rollback must end, whatever
   /// else is full. Otherwise only outcomes and the intent to roll back may (journal.md).
   void allow_reserve() { reserve_allowed_ = true; }
+  /// The recovery is over, and what begins now is an update: it leaves the reserve to its own undo.
+  void keep_reserve() { reserve_allowed_ = false; }
 
   /// Adds one event. On a full disk the reserve is given up and it is tried once more.
   /// commit_unknown: it may be durable or not and cannot be found out; no file may be changed any
@@ -76,7 +78,7 @@ class Session {
   void checkpoint_if_large();
 
  private:
-  Status prepare(JournalCondition condition);
+  Status prepare(JournalCondition condition, bool create);
   Session(const Environment& env, LockedState locked)
       : env_(&env), state_(std::move(locked.folder)), lock_(std::move(locked.lock)) {}
 

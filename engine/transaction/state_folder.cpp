@@ -95,6 +95,9 @@ Status make_state_files(os::Folder& state) {
 Status make_reserve(os::Folder& state) {
   const std::string name(kReserveName);
   UPDATE_TRY_ASSIGN(const auto file, open_or_make(state, name));
+  // xfs refuses to allocate on a full disk what is allocated already.
+  UPDATE_TRY_ASSIGN(const os::FileInfo info, file->info());
+  if (info.identity.size >= kReserveBytes) return {};
   Status reserved = file->reserve(kReserveBytes);
   if (reserved) return reserved;
   UPDATE_TRY(state.unlink(name).map([](bool) {}));
@@ -140,7 +143,7 @@ void describe_holder(const Environment& env, os::File& lock, std::int64_t transa
 bool lock_is_free(os::Folder& state) {
   auto file = state.open_file(std::string(kLockName));
   if (!file) return absent(file.error());
-  const auto locked = (*file)->try_lock();
+  const auto locked = (*file)->try_shared_lock();
   return locked && *locked;
 }
 

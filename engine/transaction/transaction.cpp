@@ -127,7 +127,11 @@ Status run_transaction(step::Context& context,
   context.env().observer.phase(Phase::stage, "staging the new files");
   Phase reached = Phase::stage;
   Status prepared = prepare(context, sources, reached);
-  if (prepared) return continue_from_swap(context);
+  if (prepared) {
+    // From (a) on the update has to end, one way or the other.
+    session.allow_reserve();
+    return continue_from_swap(context);
+  }
   if (prepared.error().code() != ErrorCode::commit_unknown) {
     return end_unchanged(context, reached, std::move(prepared).error());
   }

@@ -283,4 +283,11 @@ Result<bool> FakeFile::try_lock() {
   return handle_.files.locks_.try_emplace(handle_.number, handle_.id).first->second == handle_.id;
 }
 
+Result<bool> FakeFile::try_shared_lock() {
+  const auto lock = handle_.lock();
+  UPDATE_TRY(handle_.usable());
+  const auto holder = handle_.files.locks_.find(handle_.number);
+  return holder == handle_.files.locks_.end() || holder->second == handle_.id;
+}
+
 }  // namespace update

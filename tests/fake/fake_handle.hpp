@@ -61,6 +61,8 @@ class FakeFile final : public os::File {
   Status remove_attribute(const std::string& name) override;
   Status sync() override;
   Result<bool> try_lock() override;
+  /// Taken and given back at once: a test has no two holders.
+  Result<bool> try_shared_lock() override;
 
  private:
   enum class Needs : std::uint8_t { open, open_for_writing };

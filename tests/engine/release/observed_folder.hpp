@@ -61,6 +61,7 @@ class ObservedFile : public os::File {
   }
   Status sync() override { return real_->sync(); }
   Result<bool> try_lock() override { return real_->try_lock(); }
+  Result<bool> try_shared_lock() override { return real_->try_shared_lock(); }
 
  private:
   std::unique_ptr<os::File> real_;
