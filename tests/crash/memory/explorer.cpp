@@ -171,6 +171,15 @@ void Explorer::visit_without_journal(const HostState& state) {
     if (files.exists(journal_path(name))) files.remove(journal_path(name));
   }
   if (!is_new(with(durable_print(files.disk()), state.told))) return;
+  // Where nothing in the state folder tells of an update, a backup is one that nobody explains: it
+  // is kept and reported (journal.md), and the host is as before its first update.
+  const auto says = [&](std::string_view name) {
+    const auto bytes = files.read(std::string(World::kState) + "/" + std::string(name));
+    return bytes && bytes->find_first_not_of('\0') != std::string::npos;
+  };
+  const bool generations =
+      files.exists(std::string(World::kState) + "/" + std::string(kGenerationsName));
+  if (!says(kHeadName) && !says(kIntentName) && !generations) return;
   const auto report = world->recover();
   found(state, "the journal was removed; recover",
         broken_without_journal(*world, story_, report, lost_phase, state.told));

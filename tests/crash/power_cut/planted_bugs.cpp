@@ -42,7 +42,7 @@ std::vector<SyncCall> sync_calls(const Recording& recording) {
   std::vector<SyncCall> calls;
   for (std::size_t index = 0; index < recording.operations.size(); ++index) {
     const Operation& each = recording.operations[index];
-    if (!each.is_sync()) continue;
+    if (!each.is_sync() || index < recording.last_begins) continue;
     const std::string text = std::regex_replace(each.text, kOwnPart, ".");
     calls.push_back({index, text + " (" + std::to_string(++counts[text]) + ")"});
   }

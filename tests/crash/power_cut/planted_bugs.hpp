@@ -15,8 +15,8 @@ struct PlantedBug {
   Recording recording;
 };
 
-/// A sync call of the recording: its text without the transaction's own part of a name, and which
-/// of those that read alike it is, from 1.
+/// A sync call of the last program that was recorded: its text without the transaction's own part
+/// of a name, and which of those that read alike it is, from 1.
 struct SyncCall {
   std::size_t index = 0;
   std::string name;  ///< "fsync bin (2)"

@@ -73,9 +73,12 @@ void Recorder::begin_program() {
   cwd_ = fs::current_path();
   umask_ = kFirstUmask;
   started_ = false;
+  first_thread_ = 0;
 }
 
 void Recorder::add(const SystemCall& call) {
+  if (first_thread_ == 0) first_thread_ = call.thread;
+  if (call.name == "exit_group") end(call);  // it has no result
   if (call.failed()) return;
   const auto handler = handlers().find(call.name);
   (this->*(handler != handlers().end() ? handler->second : &Recorder::refuse))(call);
@@ -195,6 +198,10 @@ void Recorder::sync(const SystemCall& call) {
                       call.name + " " + (path.empty() ? "." : path)};
   operation.inode = *inode;
   put(std::move(operation));
+}
+
+void Recorder::end(const SystemCall& call) {
+  if (call.thread == first_thread_) put({Kind::report, "end with " + call.argument(0)});
 }
 
 void Recorder::run_program(const SystemCall& call) {

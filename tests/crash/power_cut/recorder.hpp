@@ -55,6 +55,7 @@ class Recorder {
   void unlink(const SystemCall& call);
   void sync(const SystemCall& call);
   void sync_all(const SystemCall& call);
+  void end(const SystemCall& call);
   void run_program(const SystemCall& call);
   void map_memory(const SystemCall& call);
   void refuse(const SystemCall& call);
@@ -98,6 +99,7 @@ class Recorder {
   std::map<std::pair<int, int>, std::uint64_t> positions_;  // thread, number
   mode_t umask_ = kFirstUmask;
   bool started_ = false;
+  int first_thread_ = 0;
 };
 
 }  // namespace update::crash

@@ -24,7 +24,7 @@ constexpr const char* kTraced =
     "?linkat,"
     "?symlink,?symlinkat,?mknod,?mknodat,?rename,?renameat,?renameat2,?unlink,?unlinkat,?setxattr,"
     "?lsetxattr,?fsetxattr,?removexattr,?lremovexattr,?fremovexattr,?fsync,?fdatasync,?sync,"
-    "?syncfs,?mmap,?io_uring_setup,?mount,?execve";
+    "?syncfs,?mmap,?io_uring_setup,?mount,?execve,?exit_group";
 
 class TraceLog {
  public:
