@@ -5,9 +5,7 @@
 
 namespace update {
 
-namespace {
-
-std::string label(Fate fate) {
+const char* name_of(Fate fate) {
   switch (fate) {
     case Fate::kept: return "kept";
     case Fate::lost: return "lost";
@@ -16,8 +14,6 @@ std::string label(Fate fate) {
   }
   return "";
 }
-
-}  // namespace
 
 LossPattern LossPattern::keep_all() {
   return {"all kept", [](std::size_t) { return Fate::kept; }};
@@ -28,7 +24,7 @@ LossPattern LossPattern::keep_nothing() {
 }
 
 LossPattern LossPattern::all_but(std::size_t index, Fate fate) {
-  return {"all kept but " + std::to_string(index) + " " + label(fate),
+  return {"all kept but " + std::to_string(index) + " " + name_of(fate),
           [index, fate](std::size_t each) { return each == index ? fate : Fate::kept; }};
 }
 
@@ -40,7 +36,7 @@ LossPattern LossPattern::all_but_two(std::size_t first, std::size_t second) {
 }
 
 LossPattern LossPattern::only(std::size_t index, Fate fate) {
-  return {"all lost but " + std::to_string(index) + " " + label(fate),
+  return {"all lost but " + std::to_string(index) + " " + name_of(fate),
           [index, fate](std::size_t each) { return each == index ? fate : Fate::lost; }};
 }
 
@@ -66,7 +62,7 @@ LossPattern LossPattern::random(std::uint64_t seed) {
 
 LossPattern LossPattern::chosen(std::vector<Fate> fates) {
   std::string name = "chosen:";
-  for (const Fate fate : fates) name.append(" ").append(label(fate));
+  for (const Fate fate : fates) name.append(" ").append(name_of(fate));
   return chosen(std::move(fates), std::move(name));
 }
 

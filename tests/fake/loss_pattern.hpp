@@ -12,6 +12,7 @@ namespace update {
 /// half arrives) or zeroed (its size arrives, its bytes do not: what it adds to the file is zeros,
 /// and what was there stays); any other operation is then lost.
 enum class Fate : std::uint8_t { kept, lost, torn, zeroed };
+const char* name_of(Fate fate);
 
 /// Which of the pending operations survive a power cut. Each is free of all others: the POSIX
 /// model.

@@ -125,7 +125,9 @@ TEST(Regression, AnUnfinishedUpdateOfAFileThatIsNotConfiguredAnyMoreIsStillTold)
 TEST(Regression, ARecoveryThatCannotShowItsResultStillSaysThatTheHostIsWell) {
   NEEDS_TOOL("strace");
   const Scenario recovery = {[](Host& host) { crash_in_swap(host, 1); },
-                             [](const Host&) { return Arguments{"recover"}; }};
+                             [](const Host&) {
+                               return Arguments{"--output", "json", "recover"};
+                             }};
   // At the end the state folder is looked at once more, to tell what became of the update.
   Fault last{"newfstatat", "EIO", ""};
   for (const Call& call : record_all(recovery).calls) {
@@ -137,6 +139,8 @@ TEST(Regression, ARecoveryThatCannotShowItsResultStillSaysThatTheHostIsWell) {
   const Faulted faulted = run_with_faults(host, recovery, {last});
   EXPECT_EQ(faulted.ended.code, 0) << faulted.ended.out << faulted.ended.err;
   EXPECT_EQ(host.installed(), "2.0.0");
+  Json told = faulted.ended.json();
+  EXPECT_EQ(told["recovered"]["phase"], "committed") << told.dump();
   EXPECT_TRUE(contains(faulted.ended.err, "cannot be read again")) << faulted.ended.err;
 }
 

@@ -6,7 +6,6 @@
 #include <stdexcept>
 
 #include "engine/base/layout.hpp"
-#include "tests/crash/memory/durable_print.hpp"
 
 namespace update::crash {
 namespace {
@@ -104,26 +103,17 @@ std::vector<HostState> Explorer::moments(const HostState& start, const std::stri
 
 std::vector<HostState> Explorer::stops(HostState& moment) {
   std::vector<HostState> states;
-  if (!is_new(with(running_print(moment.disk), moment.told))) return states;
+  if (!is_new(with(printer_.running(moment.disk), moment.told))) return states;
   ++stops_;
   HostState killed = moment;
   killed.killed = true;
   killed.trail += ", killed; ";
   states.push_back(std::move(killed));
-  std::map<std::size_t, std::uint64_t> frames;  // the WAL that each number of commits leaves
-  for (const auto& [pattern, commits] : power_losses(moment.disk, options_.full)) {
+  for (const LossPattern& pattern : power_losses(moment.disk, options_.full)) {
     ++stops_;
     HostState cut = moment;
     cut.disk.lose(pattern);
-    std::uint64_t print = 0;
-    if (options_.full) {
-      print = cut.disk.fingerprint();
-    } else {
-      const auto known = frames.find(commits);
-      const std::uint64_t left = known == frames.end() ? frames_on(cut.disk) : known->second;
-      frames.emplace(commits, left);
-      print = durable_print(cut.disk, left);
-    }
+    const std::uint64_t print = options_.full ? cut.disk.fingerprint() : printer_.durable(cut.disk);
     if (!is_new(with(print, moment.told))) continue;
     ++cut.boot;
     cut.killed = false;
@@ -158,7 +148,8 @@ void Explorer::visit(const HostState& state, const Repair& repair) {
 
 void Explorer::use_once(const HostState& state, const std::string& how, World& world) {
   FakeDisk& disk = world.fake.files.disk();
-  const std::uint64_t print = options_.full ? durable_print(disk) : print_without_journal(disk);
+  const std::uint64_t print =
+      options_.full ? printer_.durable(disk) : printer_.without_journal(disk);
   if (is_new(with(print, Told::recovered))) found(state, how, of_no_use(world));
 }
 
@@ -166,24 +157,19 @@ void Explorer::visit_without_journal(const HostState& state) {
   const auto world = wake(state, story_);
   FakeFileSystem& files = world->fake.files;
   if (!files.exists(journal_path(kJournalName))) return;
-  const auto lost_phase = phase_in_journal(*world, story_);
+  const Remains remains = remains_of(*world, story_);
   for (const auto name : {kJournalName, kJournalWalName, kJournalShmName}) {
     if (files.exists(journal_path(name))) files.remove(journal_path(name));
   }
-  if (!is_new(with(durable_print(files.disk()), state.told))) return;
-  // Where nothing in the state folder tells of an update, a backup is one that nobody explains: it
-  // is kept and reported (journal.md), and the host is as before its first update.
-  const auto says = [&](std::string_view name) {
-    const auto bytes = files.read(std::string(World::kState) + "/" + std::string(name));
-    return bytes && bytes->find_first_not_of('\0') != std::string::npos;
-  };
-  const bool generations =
-      files.exists(std::string(World::kState) + "/" + std::string(kGenerationsName));
-  if (!says(kHeadName) && !says(kIntentName) && !generations) return;
+  if (!is_new(with(printer_.durable(files.disk()), state.told))) return;
   const auto report = world->recover();
   found(state, "the journal was removed; recover",
-        broken_without_journal(*world, story_, report, lost_phase, state.told));
-  if (report) use_once(state, "the journal was removed; recover", *world);
+        broken_without_journal(*world, story_, report, remains, state.told));
+  if (!report) return;
+  // Numbers begin again with the journal, and only chance keeps new names from those that are
+  // there.
+  world->fake.host.set_random(0x1000);
+  use_once(state, "the journal was removed; recover", *world);
 }
 
 void Explorer::depth_one() {
@@ -207,7 +193,7 @@ void Explorer::repair_by(const Repair& repair) {
 
 std::uint64_t Explorer::situation(const HostState& state) {
   FakeDisk disk = state.disk;
-  const std::uint64_t journal = journal_print(disk) ^ static_cast<std::uint64_t>(state.boot);
+  const std::uint64_t journal = printer_.journal(disk) ^ static_cast<std::uint64_t>(state.boot);
   auto known = journals_.find(journal);
   if (known == journals_.end()) {
     const auto world = wake(state, story_);
@@ -220,7 +206,7 @@ std::uint64_t Explorer::situation(const HostState& state) {
     }
     known = journals_.emplace(journal, std::hash<std::string>{}(text)).first;
   }
-  const std::uint64_t print = running_print_without_journal(disk) ^ known->second;
+  const std::uint64_t print = printer_.running_without_journal(disk) ^ known->second;
   return with(state.killed ? ~print : print, state.told);
 }
 
@@ -256,7 +242,7 @@ void Explorer::compare(const Repair& repair) {
 bool Explorer::ends(HostState state, const std::string& place) {
   constexpr int kTries = 8;
   for (int tried = 0; tried < kTries; ++tried) {
-    const std::uint64_t before = durable_print(state.disk);
+    const std::uint64_t before = printer_.durable(state.disk);
     const auto world = wake(state, story_, options_.tamper_recovery);
     FakeFileSystem& files = world->fake.files;
     files.before_each_call([&](const FakeCall& call) {
@@ -276,7 +262,7 @@ bool Explorer::ends(HostState state, const std::string& place) {
     // nothing for good, may be tried for ever.
     const bool touches =
         place == kAnyCommand || (place.starts_with("rename ") && place.ends_with(".staged"));
-    if (!touches && durable_print(state.disk) == before) return true;
+    if (!touches && printer_.durable(state.disk) == before) return true;
   }
   return false;
 }

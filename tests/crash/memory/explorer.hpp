@@ -7,6 +7,7 @@
 #include <unordered_set>
 #include <vector>
 
+#include "tests/crash/memory/disk_printer.hpp"
 #include "tests/crash/memory/invariants.hpp"
 #include "tests/crash/memory/story.hpp"
 #include "tests/crash/sampling.hpp"
@@ -69,9 +70,9 @@ class Explorer {
   std::vector<HostState> stops(HostState& moment);
   void visit(const HostState& state, const Repair& repair);
   void visit_without_journal(const HostState& state);
+  bool ends(HostState state, const std::string& place);
   /// Many roads lead to one outcome, and it is enough to use each outcome once; in the full mode,
   /// each with its own history.
-  bool ends(HostState state, const std::string& place);
   void use_once(const HostState& state, const std::string& how, World& world);
   void found(const HostState& state, const std::string& how, const Findings& broken);
   bool enough() const { return findings_.size() >= options_.most_findings; }
@@ -82,6 +83,7 @@ class Explorer {
 
   const Story& story_;
   Options options_;
+  DiskPrinter printer_;
   std::vector<HostState> first_;
   std::unordered_set<std::uint64_t> seen_;
   std::unordered_map<std::uint64_t, std::uint64_t> journals_;  ///< what recovery reads, by print

@@ -126,8 +126,11 @@ void look_at_kept_versions(World& world, const Story& story, const std::string& 
   }
 }
 
-void look_at_leftovers(World& world, Findings& broken) {
-  for (const std::string& path : world.leftovers()) broken.push_back("left behind: " + path);
+void look_at_leftovers(World& world, bool backups_are_explained, Findings& broken) {
+  for (const std::string& path : world.leftovers()) {
+    const bool kept = !backups_are_explained && path.ends_with(".backup");
+    if (!kept) broken.push_back("left behind: " + path);
+  }
   if (!world.fake.files.read(state_path(kIntentName)).value_or("").empty()) {
     broken.push_back("the intent is still there");
   }
@@ -166,13 +169,22 @@ Findings broken_invariants(World& world, const Story& story, Look look, Told tol
     broken.push_back("no head anchors the outcome");
   }
   look_at_kept_versions(world, story, version, broken);
-  look_at_leftovers(world, broken);
+  look_at_leftovers(world, true, broken);
   return broken;
 }
 
-std::optional<Phase> phase_in_journal(World& world, const Story& story) {
-  const Known known = known_of(world, story);
-  return known.record ? std::optional(known.record->phase) : std::nullopt;
+Remains remains_of(World& world, const Story& story) {
+  const auto says_something = [&](std::string_view name) {
+    const std::string bytes = world.fake.files.read(state_path(name)).value_or("");
+    return bytes.find_first_not_of('\0') != std::string::npos;
+  };
+  Remains remains;
+  if (const Known known = known_of(world, story); known.record) {
+    remains.lost_phase = known.record->phase;
+  }
+  remains.tell_of_updates = says_something(kHeadName) || says_something(kIntentName) ||
+                            world.fake.files.exists(state_path(kGenerationsName));
+  return remains;
 }
 
 Findings broken_by_giving_up(World& world, const Story& story, const Error& error) {
@@ -189,15 +201,15 @@ Findings broken_by_giving_up(World& world, const Story& story, const Error& erro
 }
 
 Findings broken_without_journal(World& world, const Story& story,
-                                const Result<RecoverReport>& report,
-                                std::optional<Phase> lost_phase, Told told) {
+                                const Result<RecoverReport>& report, const Remains& remains,
+                                Told told) {
   Findings broken;
   look_at_each_file(world, story, broken);
   const std::string version = world.version();
   if (!report) {
-    const bool intended =
-        lost_phase && (*lost_phase == Phase::swap || *lost_phase == Phase::restart ||
-                       *lost_phase == Phase::doctor || *lost_phase == Phase::rollback);
+    const std::optional<Phase> phase = remains.lost_phase;
+    const bool intended = phase == Phase::swap || phase == Phase::restart ||
+                          phase == Phase::doctor || phase == Phase::rollback;
     if (intended || !asks_by_naming_files(report.error())) {
       broken.push_back("recover: " + report.error().message());
     }
@@ -212,7 +224,7 @@ Findings broken_without_journal(World& world, const Story& story,
   if (told == Told::rolled_back && version != story.old_version) {
     broken.push_back("an update that was told rolled back came again");
   }
-  look_at_leftovers(world, broken);
+  look_at_leftovers(world, remains.tell_of_updates, broken);
   return broken;
 }
 

@@ -29,9 +29,12 @@ enum class Look : std::uint8_t {
 /// `told`: what a command had said before, which must still be true.
 Findings broken_invariants(World& world, const Story& story, Look look, Told told);
 
-/// The phase of the story's own transaction, as the journal has it; none: it has none, or cannot be
-/// read.
-std::optional<Phase> phase_in_journal(World& world, const Story& story);
+/// What was there to go by when the journal was taken away.
+struct Remains {
+  std::optional<Phase> lost_phase;  ///< what the journal said of the story's own transaction
+  bool tell_of_updates = false;     ///< intent, head or generations do
+};
+Remains remains_of(World& world, const Story& story);
 
 /// What must be true of a host whose recovery returned an error: it asks a person, by naming files,
 /// and it may do that only where a `rollback` was resumed before (transaction.md, "A crashed
@@ -39,11 +42,12 @@ std::optional<Phase> phase_in_journal(World& world, const Story& story);
 Findings broken_by_giving_up(World& world, const Story& story, const Error& error);
 
 /// What must be true of a host that recovered after its journal was lost: one version. A person may
-/// be asked, by naming files, only where no intent can be expected: `lost_phase`, which the lost
-/// journal said, is not between the intent to swap and the outcome.
+/// be asked, by naming files, only where no intent can be expected: what the lost journal said is
+/// not between the intent to swap and the outcome. Where nothing tells of an update, a backup is
+/// one that nobody explains, which is kept and reported (journal.md, "Backups").
 Findings broken_without_journal(World& world, const Story& story,
-                                const Result<RecoverReport>& report,
-                                std::optional<Phase> lost_phase, Told told);
+                                const Result<RecoverReport>& report, const Remains& remains,
+                                Told told);
 
 /// Of a host that recovered (4, 7): the audit chain is whole, a second `recover` changes nothing,
 /// the next update succeeds, and a power cut right after it takes nothing back.

@@ -8,7 +8,7 @@
 #include <filesystem>
 
 #include "tests/crash/power_cut/recording.hpp"
-#include "tests/crash/power_cut/wal.hpp"
+#include "tests/crash/wal.hpp"
 #include "tests/engine/os/temporary_folder.hpp"
 #include "tests/scenario/host.hpp"
 
@@ -20,16 +20,16 @@ using scenario::write_file;
 class Recorded : public testing::Test {
  protected:
   Recorded() {
-    write_file(root() + "/work/old", "as it was");
+    write_file(root() + "/files/old", "as it was");
     write_file(root() + "/outside", "a source");
   }
   std::string root() const { return std::filesystem::canonical(folder_.path()); }
 
   Recording of(const std::string& script) {
     return record_operations(
-        root(), {"work"},
+        root(), {"files"},
         {{{"python3", "-S", "-c",
-           "import os\nos.chdir('" + root() + "/work')\nrw = os.O_RDWR\n" + script}}});
+           "import os\nos.chdir('" + root() + "/files')\nrw = os.O_RDWR\n" + script}}});
   }
 
   static std::size_t count(const Recording& recording, Kind kind) {
@@ -97,14 +97,14 @@ TEST_F(Recorded, MemoryThatHasANameIsLeftOut) {
 }
 
 TEST(CommittedPart, OfWhatIsNoLogIsEmpty) {
-  EXPECT_EQ(committed_part(""), "");
-  EXPECT_EQ(committed_part(std::string(100, '\0')), "");
+  EXPECT_EQ(LogReader().committed_part("").size, 0U);
+  EXPECT_EQ(LogReader().committed_part(std::string(100, '\0')).size, 0U);
 }
 
 TEST(CommittedPart, EndsWithTheLastWholeTransaction) {
   NEEDS_TOOL("sqlite3");
   const os::TemporaryFolder folder;
-  const std::string database = folder.path() + "/db";
+  const std::string database = folder.path("db");
   const std::string log = database + "-wal";
   const std::string insert = "insert into t values (randomblob(5000))";
   const auto keep = [&](const std::string& ending) {
@@ -117,14 +117,20 @@ TEST(CommittedPart, EndsWithTheLastWholeTransaction) {
   const std::string one = scenario::read_file(log + ".1");
   const std::string two = scenario::read_file(log + ".2");
   ASSERT_LT(one.size(), two.size());
-  EXPECT_EQ(committed_part(two), two);
-  EXPECT_EQ(committed_part(two.substr(0, two.size() - 1)), one);
   std::string torn = two;
   torn[one.size() + 100] ^= 1;
-  EXPECT_EQ(committed_part(torn), one);
-  torn = two;
-  torn[5] ^= 1;
-  EXPECT_EQ(committed_part(torn), "") << "the header is of no use";
+  std::string damaged = two;
+  damaged[5] ^= 1;
+  // One reader for all of them and a new one for each say the same, in any order.
+  LogReader reader;
+  const auto print_of_one = LogReader().committed_part(one).print;
+  for (const std::string& each : {two, torn, one, damaged, torn, two, one + std::string(9, 'x')}) {
+    const CommittedPart part = reader.committed_part(each);
+    const std::size_t expected = each == two ? two.size() : each == damaged ? 0 : one.size();
+    EXPECT_EQ(part.size, expected);
+    EXPECT_EQ(part.print == print_of_one, expected == one.size());
+    EXPECT_EQ(part.print, LogReader().committed_part(each).print);
+  }
 }
 
 }  // namespace

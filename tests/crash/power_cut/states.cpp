@@ -1,4 +1,5 @@
 #include "tests/crash/power_cut/states.hpp"
+#include "tests/crash/wal.hpp"
 
 #include <sys/stat.h>
 
@@ -6,8 +7,6 @@
 #include <map>
 #include <string_view>
 #include <unordered_map>
-
-#include "tests/crash/power_cut/wal.hpp"
 
 namespace update::crash {
 
@@ -102,8 +101,8 @@ class Printer {
     const std::string& bytes = file.inodes[id].bytes;
     const bool by_part = is_log(name) && enumeration_.by_committed_log;
     // An empty log is told from one that holds nothing of use: readers treat them differently.
-    known->second =
-        by_part ? mixed(hashed(committed_part(bytes)), bytes.empty() ? 1 : 0) : hashed(bytes);
+    known->second = by_part ? mixed(log_reader_.committed_part(bytes).print, bytes.empty() ? 1 : 0)
+                            : hashed(bytes);
     return known->second;
   }
 
@@ -112,6 +111,7 @@ class Printer {
   Disk names_;  // the inodes without their bytes
   std::map<InodeId, std::vector<std::size_t>> file_operations_;
   std::unordered_map<std::string, std::uint64_t> bytes_prints_;
+  LogReader log_reader_;
 };
 
 /// What is on the disk and what had happened, as text; the same for a later moment that lost all
@@ -157,16 +157,6 @@ Reached reached(const Recording& recording, std::size_t issued) {
     result = result == Reached::swap ? Reached::restart : Reached::doctor;
   }
   return result;
-}
-
-const char* word(Fate fate) {
-  switch (fate) {
-    case Fate::kept: return "kept";
-    case Fate::lost: return "lost";
-    case Fate::torn: return "torn";
-    case Fate::zeroed: return "zeroed";
-  }
-  return "";
 }
 
 }  // namespace
@@ -216,8 +206,8 @@ std::string describe(const Recording& recording, const CutState& state) {
   text += "\n";
   for (std::size_t index = 0; index < state.fates.size(); ++index) {
     if (state.fates[index] == Fate::kept) continue;
-    text += std::string("  ") + word(state.fates[index]) + ": " + std::to_string(index + 1) + " " +
-            recording.operations[index].text + "\n";
+    text += std::string("  ") + name_of(state.fates[index]) + ": " + std::to_string(index + 1) +
+            " " + recording.operations[index].text + "\n";
   }
   return text;
 }
