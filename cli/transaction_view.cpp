@@ -41,6 +41,16 @@ Result<TransactionView> load_transaction(const Environment& env, TransactionId i
   return view_of(env, *readable, *record);
 }
 
+std::optional<TransactionView> try_load(const Context& context, const Environment& env,
+                                        std::optional<TransactionId> id) {
+  if (!id) return std::nullopt;
+  auto view = load_transaction(env, *id);
+  if (view) return std::move(*view);
+  context.log.warning("update " + std::to_string(id->value) +
+                      " cannot be read again: " + escape(view.error().message()));
+  return std::nullopt;
+}
+
 Result<std::optional<TransactionView>> load_unfinished(const Environment& env) {
   UPDATE_TRY_ASSIGN(auto readable, open_journal_for_reading(env));
   if (!readable) return std::nullopt;

@@ -26,6 +26,11 @@ Result<TransactionView> view_of(const Environment& env, ReadableJournal& readabl
 /// Opens the journal anew; not_found where there is no such transaction.
 Result<TransactionView> load_transaction(const Environment& env, TransactionId id);
 
+/// The same for a result that stands already: a warning, and none, where the journal cannot be read
+/// again. The code tells the state of the host, whatever cannot be shown of it (F12).
+std::optional<TransactionView> try_load(const Context& context, const Environment& env,
+                                        std::optional<TransactionId> id);
+
 /// The one that is not finished, if there is one.
 Result<std::optional<TransactionView>> load_unfinished(const Environment& env);
 

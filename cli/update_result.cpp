@@ -9,16 +9,6 @@
 namespace update::cli {
 namespace {
 
-std::optional<TransactionView> try_load(const Context& context, const Environment& env,
-                                        std::optional<TransactionId> id) {
-  if (!id) return std::nullopt;
-  auto view = load_transaction(env, *id);
-  if (view) return std::move(*view);
-  context.log.warning("update " + std::to_string(id->value) +
-                      " cannot be read again: " + escape(view.error().message()));
-  return std::nullopt;
-}
-
 // Where no transaction was begun, the one that stands in the way.
 std::optional<TransactionView> transaction_of_failure(const Context& context,
                                                       const Environment& env,

@@ -36,6 +36,7 @@ Result<std::optional<Plan>> plan_from_head(Session& session, const TransactionTa
   Plan plan;
   plan.tag = tag;
   plan.backup_suffix = session.env().config.backup_suffix;
+  bool stored = false;
   for (const Orphan& orphan : orphans) {
     if (orphan.own.kind != OwnNameKind::backup || orphan.own.tag != tag) continue;
     PlannedFile file{orphan.destination.name(), orphan.destination, {}, {}, false};
@@ -45,10 +46,11 @@ Result<std::optional<Plan>> plan_from_head(Session& session, const TransactionTa
     if (kept) {
       UPDATE_TRY_ASSIGN(const Sha256Digest digest, hash_named(*orphan.folder, previous));
       UPDATE_TRY(store_generation(session, *orphan.folder, previous, digest).map([](bool) {}));
-      UPDATE_TRY(sync_generations(session.state()));
+      stored = true;
     }
     plan.files.push_back(std::move(file));
   }
+  if (stored) UPDATE_TRY(sync_generations(session.state()));
   return plan;
 }
 

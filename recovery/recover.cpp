@@ -6,7 +6,6 @@
 #include <algorithm>
 
 #include "engine/base/layout.hpp"
-#include "engine/transaction/head.hpp"
 #include "engine/transaction/intent.hpp"
 #include "engine/transaction/journal_file.hpp"
 #include "engine/transaction/lost_journal.hpp"
@@ -14,6 +13,7 @@
 #include "engine/transaction/transaction.hpp"
 #include "recovery/forced.hpp"
 #include "recovery/orphans.hpp"
+#include "recovery/settle.hpp"
 #include "recovery/situation.hpp"
 
 namespace update {
@@ -152,18 +152,6 @@ Error needs_operator(const TransactionRecord& record, const std::string& reason)
       .hint(std::string(kOperatorHint));
 }
 
-/// A failed COMMIT of the process that died may be half on the disk: what is read from here on must
-/// be durable (journal.md).
-Status make_journal_durable(Session& session) {
-  Status done = session.journal().checkpoint();
-  if (!done && done.error().code() != ErrorCode::journal_damaged &&
-      release_reserve(session.state())) {
-    done = session.journal().checkpoint();
-  }
-  if (done || done.error().code() == ErrorCode::journal_damaged) return done;
-  return fail(std::move(done).error().with("making the journal durable").as(ErrorCode::unfinished));
-}
-
 /// An update that would be finished to another version than the one that is about to be installed
 /// is undone instead.
 Decision decide_for(Case& found, const RecoverRequest& request) {
@@ -250,51 +238,6 @@ Status believe_intent(Session& session, const std::optional<TransactionRecord>& 
   return session.record_all(missing_events(session.env(), plan, record), Durability::durable);
 }
 
-/// The newest outcome, where the head says nothing at all: it is never synced, so a stop right
-/// after the first outcomes leaves it blank, and an audit would take that for a change. A head that
-/// holds anything else is left for the audit to find.
-Result<std::optional<TransactionRecord>> unanchored_outcome(Journal& journal, os::Folder& state) {
-  UPDATE_TRY_ASSIGN(const bool blank, head_is_blank(state));
-  if (!blank) return std::nullopt;
-  HistoryFilter filter;
-  filter.limit = 1;
-  UPDATE_TRY_ASSIGN(auto records, journal.list(filter));
-  if (records.empty() || !is_final(records.front().phase)) return std::nullopt;
-  return std::move(records.front());
-}
-
-/// Nothing is unfinished, but whoever recorded the outcome was stopped right after: the intent is
-/// still there, or the head is not. The outcome may then be in memory only. It is told as the truth
-/// from here on, so it has to survive a power cut first.
-Status settle(Session& session) {
-  os::Folder& state = session.state();
-  UPDATE_TRY_ASSIGN(const auto intent, state.lookup(std::string(kIntentName)));
-  UPDATE_TRY_ASSIGN(const auto unanchored, unanchored_outcome(session.journal(), state));
-  const bool intended = intent && intent->identity.size > 0;
-  if (!intended && !unanchored) return {};
-  UPDATE_TRY(make_journal_durable(session));
-  if (unanchored) {
-    session.anchor(unanchored->id, unanchored->phase);
-  } else if (Status cleared = clear_intent(state); !cleared) {
-    session.env().observer.warning("the intent file was not emptied: " + cleared.error().message());
-  }
-  return {};
-}
-
-/// Nothing is unfinished any more: what crashes left beside the destinations goes.
-Result<std::size_t> collect(Session& session) {
-  const Environment& env = session.env();
-  UPDATE_TRY_ASSIGN(const TargetFolders folders,
-                    TargetFolders::open(env.root, destinations_of(env.config)));
-  UPDATE_TRY_ASSIGN(const auto orphans, find_orphans(folders, env.config));
-  // An outcome that was read may be in memory only (a failed COMMIT): no backup is moved on the
-  // ground of it.
-  if (!orphans.empty()) UPDATE_TRY(make_journal_durable(session));
-  UPDATE_TRY_ASSIGN(const std::size_t beside, collect_orphans(env, &session, orphans));
-  UPDATE_TRY_ASSIGN(const std::size_t inside, collect_temporaries(session.state()));
-  return beside + inside;
-}
-
 /// One unfinished transaction, from its decision to its end. True if something was done about it.
 Result<bool> recover_transaction(Session& session, const TransactionRecord& record,
                                  const RecoverRequest& request) {
@@ -322,7 +265,11 @@ Result<RecoverReport> recover_once(Session& session, const RecoverRequest& reque
   if (record) {
     auto recovered = recover_transaction(session, *record, request);
     if (!recovered) return fail(midway(std::move(recovered).error()));
-    if (*recovered) report.recovered = record->id;
+    if (*recovered) {
+      report.recovered = record->id;
+      UPDATE_TRY_ASSIGN(record, session.journal().transaction(record->id));
+      report.ended = record->phase;
+    }
   } else {
     UPDATE_TRY(settle(session));
   }
@@ -335,18 +282,6 @@ Result<RecoverReport> recover_once(Session& session, const RecoverRequest& reque
     session.env().observer.warning("not everything was tidied up: " + collected.error().message());
   }
   session.checkpoint_if_large();
-  return report;
-}
-
-/// There never was a journal, but the first update of all may have been stopped while it made it.
-Result<RecoverReport> tidy_before_the_first(const Environment& env, os::Folder& state) {
-  RecoverReport report;
-  UPDATE_TRY_ASSIGN(report.orphans_removed, collect_temporaries(state));
-  const auto folders = TargetFolders::open(env.root, destinations_of(env.config));
-  if (!folders) return report;
-  UPDATE_TRY_ASSIGN(const auto orphans, find_orphans(*folders, env.config));
-  UPDATE_TRY_ASSIGN(const std::size_t beside, collect_orphans(env, nullptr, orphans));
-  report.orphans_removed += beside;
   return report;
 }
 

@@ -25,6 +25,7 @@ struct RecoverRequest {
 
 struct RecoverReport {
   std::optional<TransactionId> recovered;  ///< none: nothing was unfinished
+  Phase ended = Phase::stage;              ///< where it is now, if one was
   std::size_t orphans_removed = 0;
 };
 

@@ -8,7 +8,6 @@
 #include "cli/json_transaction.hpp"
 #include "cli/output.hpp"
 #include "cli/transaction_view.hpp"
-#include "engine/base/text.hpp"
 
 namespace update::cli {
 namespace {
@@ -119,14 +118,11 @@ Result<int> run_recover(Context& context) {
     say(context, "nothing was unfinished\n");
     return 0;
   }
-  auto view = load_transaction(env, *report->recovered);
+  const auto view = try_load(context, env, report->recovered);
   if (!view) {
-    // The code tells the state of the host (F12), which is well, whatever cannot be shown of it.
-    context.log.warning(
-        "update " + std::to_string(report->recovered->value) +
-        " was recovered, but cannot be read again: " + escape(view.error().message()));
     TransactionRecord record;
     record.id = *report->recovered;
+    record.phase = report->ended;
     const TransactionView known{std::move(record), {}, {}, std::nullopt};
     if (context.global.json) print_document(context, recovered_document(&known, nullptr));
     return 0;
