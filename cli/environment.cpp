@@ -92,10 +92,6 @@ Result<Environment> make_environment(const Context& context, Observer& observer)
   UPDATE_TRY_ASSIGN(const InstallationRoot root, installation_root(context));
   UPDATE_TRY_ASSIGN(LoadedConfiguration loaded, load_configuration(context, root));
   context.log.info("configuration: " + (loaded.present ? escape(loaded.origin) : "defaults"));
-  os::end_on_lost_page("banger-update: " + loaded.config.state.text() +
-                           ": no space left for the index of the journal\n"
-                           "  make room, then run: banger-update recover\n",
-                       exit_code(ErrorCode::unfinished));
   return Environment{context.system(), root, std::move(loaded.config),
                      command_line_of(context.invocation), observer};
 }

@@ -15,28 +15,6 @@
 
 namespace update::os {
 
-namespace {
-
-// For a signal handler, which may touch no lock and allocate nothing (signal-safety(7)).
-std::string lost_page_message;
-int lost_page_code = 0;
-
-extern "C" void end_here(int /*signal*/) {
-  const ssize_t said = ::write(STDERR_FILENO, lost_page_message.data(), lost_page_message.size());
-  static_cast<void>(said);
-  ::_exit(lost_page_code);
-}
-
-}  // namespace
-
-void end_on_lost_page(std::string message, int code) {
-  lost_page_message = std::move(message);
-  lost_page_code = code;
-  struct sigaction action {};
-  action.sa_handler = end_here;
-  ::sigaction(SIGBUS, &action, nullptr);
-}
-
 void prepare_process() {
   ::umask(077);
   for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; ++fd) {

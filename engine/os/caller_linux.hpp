@@ -14,11 +14,6 @@ namespace update::os {
 /// write.
 void prepare_process();
 
-/// SQLite maps the index of its WAL into memory, and where a full disk has no block for a page of
-/// it the kernel sends SIGBUS (mmap(2)). The process then says `message` on descriptor 2 and ends
-/// with `code`: it was stopped at that point, as by a kill, and recovery knows what to do.
-void end_on_lost_page(std::string message, int code);
-
 /// All of `text` to descriptor 1 or 2; 0, or errno where that fails. SIGPIPE must be ignored.
 int write_standard(int fd, std::string_view text);
 bool is_terminal(int fd);

@@ -1,6 +1,7 @@
 #include "engine/os/host_linux.hpp"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/random.h>
 #include <unistd.h>
 
@@ -34,6 +35,16 @@ std::optional<Number> parse_number(std::string_view text) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
   return number;
+}
+
+// For a signal handler, which may touch no lock and allocate nothing (signal-safety(7)).
+std::string lost_page_message;
+int lost_page_code = 0;
+
+extern "C" void end_here(int /*signal*/) {
+  const ssize_t said = ::write(STDERR_FILENO, lost_page_message.data(), lost_page_message.size());
+  static_cast<void>(said);
+  ::_exit(lost_page_code);
 }
 
 }  // namespace
@@ -88,6 +99,14 @@ std::optional<std::uint32_t> LinuxHost::login_uid() {
   const auto uid = parse_number<std::uint32_t>(read_small("/proc/self/loginuid"));
   if (uid == UINT32_MAX) return std::nullopt;  // nobody logged in: a service, or the boot
   return uid;
+}
+
+void LinuxHost::end_on_lost_page(const Error& error) {
+  lost_page_message = "banger-update: " + error.message() + "\nhint: " + error.hint() + "\n";
+  lost_page_code = exit_code(error.code());
+  struct sigaction action {};
+  action.sa_handler = end_here;
+  ::sigaction(SIGBUS, &action, nullptr);
 }
 
 }  // namespace update::os

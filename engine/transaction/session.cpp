@@ -32,12 +32,15 @@ Result<std::optional<LockedState>> lock_state(const Environment& env, bool creat
 
 namespace {
 
-/// While an intent stands there, an update may be between two versions: an error is then no
-/// "nothing was changed".
-Error while_intended(os::Folder& state, Error error) {
+/// While an intent stands there, an update may be between two versions.
+bool may_be_intended(os::Folder& state) {
   const auto intent = state.lookup(std::string(kIntentName));
-  const bool intended = !intent || (*intent && (*intent)->identity.size > 0);
-  if (!intended || error.code() == ErrorCode::needs_operator) return error;
+  return !intent || (*intent && (*intent)->identity.size > 0);
+}
+
+/// An error is then no "nothing was changed".
+Error while_intended(os::Folder& state, Error error) {
+  if (!may_be_intended(state) || error.code() == ErrorCode::needs_operator) return error;
   return std::move(error)
       .with("an update may be unfinished")
       .hint("run: banger-update recover")
@@ -52,11 +55,27 @@ Result<std::optional<Session>> Session::open(const Environment& env, LockedState
   describe_holder(env, *session.lock_, 0);
   UPDATE_TRY_ASSIGN(const JournalCondition condition, inspect_journal(*session.state_));
   if (condition == JournalCondition::none && !create) return std::nullopt;
+  session.end_on_lost_page(may_be_intended(*session.state_));
   Status prepared = session.prepare(condition, create);
   if (!prepared) {
     return fail(while_intended(*session.state_, std::move(prepared).error()));
   }
   return std::optional<Session>(std::move(session));
+}
+
+void Session::end_on_lost_page(bool intended) {
+  const std::string message =
+      env_->config.state.text() + ": no space left for the index of the journal";
+  Error error =
+      intended
+          ? Error(ErrorCode::unfinished, message).hint("make room, then run: banger-update recover")
+          : Error(ErrorCode::no_space, message).hint("make room, then try again");
+  env_->system.host.end_on_lost_page(error);
+}
+
+Status Session::intend(const std::string& plan_text) {
+  end_on_lost_page(true);
+  return write_intent(*state_, plan_text);
 }
 
 Status Session::prepare(JournalCondition condition, bool create) {

@@ -57,6 +57,10 @@ class Session {
   /// The recovery is over, and what begins now is an update: it leaves the reserve to its own undo.
   void keep_reserve() { reserve_allowed_ = false; }
 
+  /// The plan, for the day on which the journal cannot be read (write_intent): durable on return.
+  /// From now on a sudden end leaves an update that may be between two versions.
+  Status intend(const std::string& plan_text);
+
   /// Adds one event. On a full disk the reserve is given up and it is tried once more.
   /// commit_unknown: it may be durable or not and cannot be found out; no file may be changed any
   /// more.
@@ -82,6 +86,7 @@ class Session {
   Session(const Environment& env, LockedState locked)
       : env_(&env), state_(std::move(locked.folder)), lock_(std::move(locked.lock)) {}
 
+  void end_on_lost_page(bool intended);
   Status open_journal();
   Status append(const std::vector<NewEvent>& events, Durability durability);
   Status resolve_unknown_commit(const std::vector<NewEvent>& events, Durability durability,

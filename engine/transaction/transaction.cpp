@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cerrno>
 
-#include "engine/transaction/intent.hpp"
 #include "engine/transaction/retire.hpp"
 
 namespace update {
@@ -44,7 +43,7 @@ Status record_intent_to_swap(step::Context& context) {
   if (!staged || !backed_up) {
     return fail(ErrorCode::failed, "somebody changed the staged files or the backups");
   }
-  UPDATE_TRY(write_intent(context.session.state(), plan_to_text(context.plan)));
+  UPDATE_TRY(context.session.intend(plan_to_text(context.plan)));
   // If the machine stops here, the journal says `backup`, and the intent was never begun.
   return context.session.record(context.plan.tag.id, Phase::backup, Phase::swap,
                                 swap_detail(context.plan), Durability::durable);

@@ -75,6 +75,10 @@ bool swaps(const Call& call) {
   return call.name == "renameat" && contains(call.text, ".staged\"") && !call.injected();
 }
 
+bool empties(const Call& call) {
+  return call.name == "ftruncate" && contains(call.text, ">, 0)") && !call.injected();
+}
+
 /// After a failed sync the pages are clean and may be lost (fsync(2), "Errors"): no file is synced
 /// again as if nothing had happened, and nothing of the update is put in place any more. All of our
 /// own syncs are fsync(2).
@@ -96,14 +100,15 @@ Findings failed_sync_is_believed(const Faulted& run) {
 }
 
 /// fdatasync(2) is SQLite's. What it could not sync of its log is on the disk once a checkpoint has
-/// written it into the database and synced that; no file is moved before (journal.md).
+/// written it into the database, synced that, and emptied the log; no file is moved before
+/// (journal.md). A log that holds no frame yet is emptied only.
 Findings failed_commit_is_believed(const Faulted& run) {
   bool believed = true;
   Findings findings;
   for (const Call& call : run.calls) {
-    const bool of_journal = call.name == "fdatasync" && contains(call.text, "/journal.db");
-    if (of_journal && call.injected()) believed = false;
-    if (of_journal && !call.injected() && ends_with(call.path(), "/journal.db")) believed = true;
+    const bool of_journal = contains(call.text, "/journal.db");
+    if (of_journal && call.name == "fdatasync" && call.injected()) believed = false;
+    if (of_journal && empties(call)) believed = true;
     if (!believed && swaps(call)) findings.push_back("swapped after a failed COMMIT: " + call.text);
   }
   return findings;
@@ -143,7 +148,7 @@ Tried try_point(const Case& one, const Recording& recording, const ErrorPoint& p
   const auto before = destinations_now(host);
   const bool syncs = is_sync(recording.calls[point.call]);
   const Faulted run = scenario::run_with_faults(host, one.scenario, faults_of(point, recording),
-                                                syncs ? "renameat,fsync,fdatasync" : "");
+                                                syncs ? "renameat,fsync,fdatasync,ftruncate" : "");
   Tried tried;
   tried.reached = !injected_among(run.calls).empty();
   tried.findings = each_file_whole(host, one.versions());

@@ -33,6 +33,17 @@ TEST(Host, RandomNumbersDiffer) {
   EXPECT_GT(seen.size(), 95U);
 }
 
+TEST(Host, ALostPageEndsTheProcessWithWhatItMeansNow) {
+  const auto lose_a_page = [] {
+    LinuxHost host;
+    host.end_on_lost_page(Error(ErrorCode::no_space, "nothing yet").hint("try again"));
+    host.end_on_lost_page(Error(ErrorCode::unfinished, "stopped").hint("recover"));
+    std::raise(SIGBUS);
+  };
+  EXPECT_EXIT(lose_a_page(), ::testing::ExitedWithCode(exit_code(ErrorCode::unfinished)),
+              "banger-update: stopped\nhint: recover\n$");
+}
+
 TEST(Host, KnowsItsNumbers) {
   LinuxHost host;
   EXPECT_EQ(host.uid(), ::geteuid());

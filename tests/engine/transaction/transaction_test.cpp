@@ -38,6 +38,28 @@ TEST(Apply, KeepsTheOldFilesAsPrevious) {
   EXPECT_TRUE(world.leftovers().empty());
 }
 
+// A full disk may stop the process anywhere (SIGBUS, host.hpp): with "nothing was changed" while
+// the journal knows of no intent, and never from the first rename on.
+TEST(Apply, ASuddenEndSaysWhetherFilesMayHaveBeenReplaced) {
+  World world;
+  world.preinstall("1.0.0");
+  std::vector<std::optional<ErrorCode>> at_backup;
+  std::vector<std::optional<ErrorCode>> at_swap;
+  world.fake.files.before_each_call([&](const FakeCall& call) {
+    const bool swaps =
+        call.verb == FakeCall::Verb::rename && call.line().ends_with(world.destination("alpha"));
+    if (call.line().find(".backup") != std::string::npos && at_swap.empty()) {
+      at_backup.push_back(world.fake.host.lost_page_means());
+    }
+    if (swaps) at_swap.push_back(world.fake.host.lost_page_means());
+  });
+  ASSERT_TRUE(world.apply("1.1.0").status);
+  ASSERT_FALSE(at_backup.empty());
+  ASSERT_FALSE(at_swap.empty());
+  for (const auto code : at_backup) EXPECT_EQ(code, ErrorCode::no_space);
+  for (const auto code : at_swap) EXPECT_EQ(code, ErrorCode::unfinished);
+}
+
 TEST(Apply, PutsTheOldFilesBackWhenTheDoctorSaysNo) {
   World world;
   world.preinstall("1.0.0");
