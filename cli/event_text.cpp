@@ -1,12 +1,11 @@
 #include "cli/event_text.hpp"
 
+#include "cli/json_parts.hpp"
 #include "engine/base/json.hpp"
 #include "engine/base/text.hpp"
 
 namespace update::cli {
 namespace {
-
-constexpr JsonLimits kStoredLimits{.bytes = 64U << 20, .depth = 32};
 
 Json object_of(const std::string& text) {
   auto parsed = parse_json(text, kStoredLimits);

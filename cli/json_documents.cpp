@@ -1,19 +1,10 @@
 #include "cli/json_documents.hpp"
 
-#include "cli/json_error.hpp"
+#include "cli/json_parts.hpp"
 #include "engine/base/text.hpp"
 
 namespace update::cli {
 namespace {
-
-template <class T>
-Json or_null(const std::optional<T>& value) {
-  return value ? Json(*value) : Json(nullptr);
-}
-
-Json hex_or_null(const std::optional<Sha256Digest>& digest) {
-  return digest ? Json(digest->hex()) : Json(nullptr);
-}
 
 // Both readings of the contract's sentence find the transaction: beside the error and in it.
 Json error_object(const Error& error, std::optional<TransactionId> transaction) {

@@ -1,23 +1,11 @@
 #include "cli/json_transaction.hpp"
 
-#include "cli/json_error.hpp"
+#include "cli/json_parts.hpp"
 #include "engine/base/json.hpp"
 #include "engine/base/text.hpp"
 
 namespace update::cli {
 namespace {
-
-// Of our own journal, but whoever edits that must not be able to exhaust a reader.
-constexpr JsonLimits kStoredLimits{.bytes = 64U << 20, .depth = 32};
-
-template <class T>
-Json or_null(const std::optional<T>& value) {
-  return value ? Json(*value) : Json(nullptr);
-}
-
-Json hex_or_null(const std::optional<Sha256Digest>& digest) {
-  return digest ? Json(digest->hex()) : Json(nullptr);
-}
 
 Json time_or_null(const std::optional<std::int64_t>& time_us) {
   return time_us ? Json(format_time(*time_us)) : Json(nullptr);

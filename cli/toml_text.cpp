@@ -8,7 +8,7 @@ namespace {
 
 // A basic string (TOML 1.0). Only printable ASCII stands as it is, so that no terminal can be
 // misled; the configuration is valid UTF-8, or it would not have been read.
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
   std::string quoted = "\"";
   const auto append_code = [&quoted](char32_t code) {
     constexpr std::string_view kDigits = "0123456789ABCDEF";
@@ -40,13 +40,14 @@ std::string quoted(std::string_view text) {
 
 std::string array(const std::vector<std::string>& texts) {
   std::string text = "[";
-  for (const std::string& element : texts) text += (text.size() > 1 ? ", " : "") + quoted(element);
+  for (const std::string& element : texts)
+    text += (text.size() > 1 ? ", " : "") + in_quotes(element);
   return text + "]";
 }
 
 std::string duration(std::int64_t duration_ms) {
   const bool whole = duration_ms % 1000 == 0;
-  return quoted(std::to_string(whole ? duration_ms / 1000 : duration_ms) + (whole ? "s" : "ms"));
+  return in_quotes(std::to_string(whole ? duration_ms / 1000 : duration_ms) + (whole ? "s" : "ms"));
 }
 
 std::string mode_text(std::uint32_t mode) {
@@ -62,12 +63,12 @@ std::string flag(bool value) {
 std::string files_toml(const Configuration& config) {
   std::string text;
   for (const ConfiguredFile& file : config.files) {
-    text += "\n[[file]]\nname = " + quoted(file.name) +
-            "\ndestination = " + quoted(file.destination.text()) +
+    text += "\n[[file]]\nname = " + in_quotes(file.name) +
+            "\ndestination = " + in_quotes(file.destination.text()) +
             "\noptional = " + flag(file.optional) + "\n";
-    if (file.mode) text += "mode = " + quoted(mode_text(*file.mode)) + "\n";
-    if (file.owner) text += "owner = " + quoted(*file.owner) + "\n";
-    if (file.group) text += "group = " + quoted(*file.group) + "\n";
+    if (file.mode) text += "mode = " + in_quotes(mode_text(*file.mode)) + "\n";
+    if (file.owner) text += "owner = " + in_quotes(*file.owner) + "\n";
+    if (file.group) text += "group = " + in_quotes(*file.group) + "\n";
   }
   return text;
 }
@@ -89,7 +90,7 @@ std::string doctor_toml(const DoctorConfiguration& doctor, bool offline) {
          "\nattempts = " + std::to_string(doctor.attempts) +
          "\npasses = " + std::to_string(doctor.passes) +
          "\ninterval = " + duration(doctor.interval_ms) + "\nsoak = " + duration(doctor.soak_ms) +
-         "\nbaseline = " + quoted(name_of(doctor.baseline)) + "\n";
+         "\nbaseline = " + in_quotes(name_of(doctor.baseline)) + "\n";
 }
 
 }  // namespace
@@ -97,14 +98,14 @@ std::string doctor_toml(const DoctorConfiguration& doctor, bool offline) {
 std::string to_toml(const Configuration& config, bool offline) {
   std::vector<std::string> keys;
   for (const AbsolutePath& path : config.trust.keys) keys.push_back(path.text());
-  return "product = " + quoted(config.product) +
-         "\n\n[paths]\nstate = " + quoted(config.state.text()) +
-         "\nstaging = " + quoted(config.staging.text()) +
-         "\nbackup_suffix = " + quoted(config.backup_suffix) + "\n" + files_toml(config) +
+  return "product = " + in_quotes(config.product) +
+         "\n\n[paths]\nstate = " + in_quotes(config.state.text()) +
+         "\nstaging = " + in_quotes(config.staging.text()) +
+         "\nbackup_suffix = " + in_quotes(config.backup_suffix) + "\n" + files_toml(config) +
          restart_toml(config.restart, offline) + doctor_toml(config.doctor, offline) +
          "\n[trust]\nrequire_signature = " + flag(config.trust.require_signature) +
          "\nkeys = " + array(keys) + "\nallow_downgrade = " + flag(config.trust.allow_downgrade) +
-         "\n\n[recovery]\npolicy = " + quoted(name_of(config.recovery_policy)) +
+         "\n\n[recovery]\npolicy = " + in_quotes(name_of(config.recovery_policy)) +
          "\n\n[retention]\ngenerations = " + std::to_string(config.generations) + "\n";
 }
 

@@ -7,8 +7,8 @@
 namespace update::cli {
 namespace {
 
-constexpr OptionSpec kOptions[] = {{"dry-run"},    {"allow-downgrade"}, {"reinstall"},
-                                   {"no-restart"}, {"no-doctor"},       {"progress", "STYLE"}};
+constexpr OptionSpec kApplyOptions[] = {{"dry-run"},    {"allow-downgrade"}, {"reinstall"},
+                                        {"no-restart"}, {"no-doctor"},       {"progress", "STYLE"}};
 
 Result<int> run_apply(Context& context) {
   UPDATE_TRY_ASSIGN(const ProgressStyle style, progress_style(context));
@@ -33,6 +33,6 @@ Result<int> run_apply(Context& context) {
 
 }  // namespace
 
-const Command kApply = {"apply", "RELEASE", kOptions, 1, 1, run_apply};
+const Command kApply = {"apply", "RELEASE", kApplyOptions, 1, 1, run_apply};
 
 }  // namespace update::cli

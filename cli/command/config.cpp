@@ -18,7 +18,7 @@ Result<int> run_check(Context& context) {
   return 0;
 }
 
-Result<int> run_show(Context& context) {
+Result<int> run_config_show(Context& context) {
   UPDATE_TRY_ASSIGN(const InstallationRoot root, installation_root(context));
   UPDATE_TRY_ASSIGN(const LoadedConfiguration loaded, load_configuration(context, root));
   print_document(context, configuration_document(loaded.config));
@@ -29,6 +29,6 @@ Result<int> run_show(Context& context) {
 }  // namespace
 
 const Command kConfigCheck = {"config check", "", {}, 0, 0, run_check, true};
-const Command kConfigShow = {"config show", "", {}, 0, 0, run_show, true};
+const Command kConfigShow = {"config show", "", {}, 0, 0, run_config_show, true};
 
 }  // namespace update::cli

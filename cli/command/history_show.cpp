@@ -78,7 +78,7 @@ std::string events_text(const TransactionView& view) {
   return text;
 }
 
-Result<int> run_show(Context& context) {
+Result<int> run_history_show(Context& context) {
   UPDATE_TRY_ASSIGN(const std::int64_t id,
                     parse_integer(context.options.arguments().front(), "the ID of an update", 0,
                                   std::numeric_limits<std::int64_t>::max()));
@@ -98,6 +98,6 @@ Result<int> run_show(Context& context) {
 
 }  // namespace
 
-const Command kHistoryShow = {"history show", "ID", {}, 1, 1, run_show, true};
+const Command kHistoryShow = {"history show", "ID", {}, 1, 1, run_history_show, true};
 
 }  // namespace update::cli

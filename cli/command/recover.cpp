@@ -12,7 +12,7 @@
 namespace update::cli {
 namespace {
 
-constexpr OptionSpec kOptions[] = {
+constexpr OptionSpec kRecoverOptions[] = {
     {"boot"},         {"policy", "POLICY"}, {"dry-run"},        {"force-rollback"},
     {"force-commit"}, {"abandon"},          {"reason", "TEXT"}, {"progress", "STYLE"},
 };
@@ -134,6 +134,6 @@ Result<int> run_recover(Context& context) {
 
 }  // namespace
 
-const Command kRecover = {"recover", "", kOptions, 0, 0, run_recover};
+const Command kRecover = {"recover", "", kRecoverOptions, 0, 0, run_recover};
 
 }  // namespace update::cli

@@ -10,7 +10,7 @@
 namespace update::cli {
 namespace {
 
-constexpr OptionSpec kOptions[] = {
+constexpr OptionSpec kReleaseMakeOptions[] = {
     {"release-version", "VERSION", '\0', "version"},
     {"product", "NAME"},
     {"notes", "TEXT"},
@@ -148,6 +148,6 @@ Result<int> run_make(Context& context) {
 
 }  // namespace
 
-const Command kReleaseMake = {"release make", "DIR", kOptions, 1, 1, run_make};
+const Command kReleaseMake = {"release make", "DIR", kReleaseMakeOptions, 1, 1, run_make};
 
 }  // namespace update::cli

@@ -8,7 +8,7 @@
 namespace update::cli {
 namespace {
 
-constexpr OptionSpec kOptions[] = {
+constexpr OptionSpec kRollbackOptions[] = {
     {"to", "ID"}, {"dry-run"}, {"no-restart"}, {"no-doctor"}, {"progress", "STYLE"}};
 
 Result<int> run_rollback(Context& context) {
@@ -34,6 +34,6 @@ Result<int> run_rollback(Context& context) {
 
 }  // namespace
 
-const Command kRollback = {"rollback", "", kOptions, 0, 0, run_rollback};
+const Command kRollback = {"rollback", "", kRollbackOptions, 0, 0, run_rollback};
 
 }  // namespace update::cli

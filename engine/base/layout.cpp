@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <limits>
 
+#include "engine/base/hex.hpp"
+
 namespace update {
 namespace {
 
@@ -12,13 +14,11 @@ constexpr std::string_view kStagedEnding = ".staged";
 constexpr std::string_view kBackupEnding = ".backup";
 constexpr std::string_view kHelperEnding = ".tmp";
 constexpr std::size_t kRandomDigits = 8;
-constexpr std::size_t kNameMax = 255;
 
 std::string own_name(std::string_view name, const TransactionTag& tag, std::string_view ending) {
-  constexpr std::string_view kDigits = "0123456789abcdef";
   std::string made = "." + std::string(name) + "." + std::to_string(tag.id.value) + "-";
   for (std::size_t digit = kRandomDigits; digit-- > 0;) {
-    made.push_back(kDigits[(tag.random >> (4 * digit)) & 15U]);
+    made.push_back(kHexDigits[(tag.random >> (4 * digit)) & 15U]);
   }
   return made.append(ending);
 }

@@ -8,6 +8,8 @@
 #include <optional>
 #include <vector>
 
+#include "engine/base/hex.hpp"
+
 namespace update {
 namespace {
 
@@ -49,11 +51,10 @@ bool changes_direction(char32_t code) {
 }
 
 void append_escaped(std::string& out, std::string_view bytes) {
-  constexpr std::string_view kDigits = "0123456789abcdef";
   for (const char c : bytes) {
     const auto byte = static_cast<unsigned char>(c);
-    out.append("\\x").push_back(kDigits[byte >> 4]);
-    out.push_back(kDigits[byte & 15]);
+    out.append("\\x").push_back(kHexDigits[byte >> 4]);
+    out.push_back(kHexDigits[byte & 15]);
   }
 }
 

@@ -41,7 +41,6 @@ AbsolutePath AbsolutePath::operator/(std::string_view name) const {
 }
 
 bool is_plain_file_name(std::string_view name) {
-  constexpr std::size_t kNameMax = 255;
   if (name.empty() || name.size() > kNameMax || name == "." || name == "..") return false;
   return std::none_of(name.begin(), name.end(), [](char c) {
     const auto byte = static_cast<unsigned char>(c);

@@ -37,6 +37,9 @@ class AbsolutePath {
   std::string text_;
 };
 
+/// The longest name of a file, in bytes (NAME_MAX).
+inline constexpr std::size_t kNameMax = 255;
+
 /// A name that may stand for a file in a folder: not empty, not `.` or `..`, without `/`, NUL or
 /// control characters, and at most 255 bytes (NAME_MAX).
 bool is_plain_file_name(std::string_view name);

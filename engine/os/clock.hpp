@@ -4,6 +4,8 @@
 
 namespace update::os {
 
+inline constexpr std::int64_t kNsPerSecond = 1'000'000'000;
+
 class Clock {
  public:
   virtual ~Clock() = default;

@@ -9,7 +9,6 @@ namespace update::os {
 
 namespace {
 
-constexpr std::int64_t kNsPerSecond = 1'000'000'000;
 constexpr std::int64_t kNsPerMs = 1'000'000;
 constexpr std::int64_t kLongestWaitMs = std::int64_t{1} << 40;  // 34 years; keeps sums below 2^63
 

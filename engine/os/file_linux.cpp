@@ -8,12 +8,11 @@
 #include <sys/xattr.h>
 
 #include "engine/os/call_linux.hpp"
+#include "engine/os/clock.hpp"
 
 namespace update::os {
 
 namespace {
-
-constexpr std::int64_t kNsPerSecond = 1'000'000'000;
 
 // Wraps instead of overflowing: ext4 can hold years that 64 bits of nanoseconds cannot.
 std::int64_t nanoseconds(const timespec& time) {

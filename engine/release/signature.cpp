@@ -28,7 +28,7 @@ constexpr std::size_t kHashBytes = 64;       // of BLAKE2b-512
 
 using Bytes = std::vector<unsigned char>;
 
-tl::unexpected<Error> refuse(std::string why) {
+tl::unexpected<Error> reject(std::string why) {
   return fail(ErrorCode::not_trusted, std::move(why));
 }
 
@@ -73,31 +73,31 @@ struct SignatureFile {
 
 Result<SignatureFile> parse_signature_file(std::string_view text) {
   if (text.find('\r') != std::string_view::npos || text.find('\0') != std::string_view::npos) {
-    return refuse("the signature file holds a carriage return or a NUL byte");
+    return reject("the signature file holds a carriage return or a NUL byte");
   }
   const auto lines = lines_of(text);
   if (lines.size() != 4) {
-    return refuse("a signature file has four lines and nothing more; this one has " +
+    return reject("a signature file has four lines and nothing more; this one has " +
                   std::to_string(lines.size()));
   }
   if (!lines[0].starts_with(kUntrustedPrefix) || lines[0].size() > kUntrustedLimit) {
-    return refuse("the signature file does not begin with an untrusted comment");
+    return reject("the signature file does not begin with an untrusted comment");
   }
   const auto signature = decode_base64(lines[1], kAlgorithmBytes + kIdBytes + kSignatureBytes);
-  if (!signature) return refuse("the signature is not 74 bytes in base64");
+  if (!signature) return reject("the signature is not 74 bytes in base64");
   const std::string_view algorithm(reinterpret_cast<const char*>(signature->data()),
                                    kAlgorithmBytes);
   if (algorithm == "Ed") {
     return fail(Error(ErrorCode::not_trusted, "this is a signature of minisign's legacy format")
                     .hint("sign again without -l: minisign -Sm release.json"));
   }
-  if (algorithm != "ED") return refuse("the signature's algorithm is unknown");
+  if (algorithm != "ED") return reject("the signature's algorithm is unknown");
   if (!lines[2].starts_with(kTrustedPrefix) || lines[2].size() > kTrustedLimit) {
-    return refuse("the signature file has no trusted comment");
+    return reject("the signature file has no trusted comment");
   }
   const auto comment_signature = decode_base64(lines[3], kSignatureBytes);
   if (!comment_signature)
-    return refuse("the trusted comment's signature is not 64 bytes in base64");
+    return reject("the trusted comment's signature is not 64 bytes in base64");
 
   SignatureFile file;
   file.key_id = array_of<kIdBytes>(signature->data() + kAlgorithmBytes);
@@ -184,11 +184,11 @@ Result<PublicKey> parse_public_key(std::string_view text, std::string origin) {
 
 Result<Signature> verify_signature(std::string_view message, std::string_view signature_file,
                                    std::span<const PublicKey> keys) {
-  if (keys.empty()) return refuse("there is no key to verify the signature with");
+  if (keys.empty()) return reject("there is no key to verify the signature with");
   UPDATE_TRY_ASSIGN(const SignatureFile file, parse_signature_file(signature_file));
   prepare_crypto();
   const auto hash = hash_of(message);
-  if (!hash) return refuse("libcrypto cannot compute BLAKE2b");
+  if (!hash) return reject("libcrypto cannot compute BLAKE2b");
 
   // The comment's signature covers the message's, so that neither can be combined with another.
   std::vector<std::byte> signed_comment(file.signature.begin(), file.signature.end());
@@ -208,7 +208,7 @@ Result<Signature> verify_signature(std::string_view message, std::string_view si
       return Signature{id, std::string(file.trusted_comment)};
     }
   }
-  return refuse(std::move(why));
+  return reject(std::move(why));
 }
 
 }  // namespace update

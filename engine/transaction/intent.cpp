@@ -13,12 +13,12 @@
 namespace update {
 namespace {
 
-constexpr std::string_view kMagic = "banger-update intent 1 ";
+constexpr std::string_view kIntentMagic = "banger-update intent 1 ";
 constexpr std::size_t kIntentLimit = 64U << 20;
 
 std::optional<std::string> payload_of(std::string_view bytes) {
-  if (!bytes.starts_with(kMagic)) return std::nullopt;
-  bytes.remove_prefix(kMagic.size());
+  if (!bytes.starts_with(kIntentMagic)) return std::nullopt;
+  bytes.remove_prefix(kIntentMagic.size());
   const std::string_view header = bytes.substr(0, bytes.find('\n'));
   if (header.size() == bytes.size()) return std::nullopt;
   bytes.remove_prefix(header.size() + 1);
@@ -38,7 +38,7 @@ std::optional<std::string> payload_of(std::string_view bytes) {
 }  // namespace
 
 Status write_intent(os::Folder& state, const std::string& plan_text) {
-  const std::string bytes = std::string(kMagic) + std::to_string(plan_text.size()) + " " +
+  const std::string bytes = std::string(kIntentMagic) + std::to_string(plan_text.size()) + " " +
                             sha256_of(plan_text).hex() + "\n" + plan_text;
   UPDATE_TRY_ASSIGN(const auto file, state.open_file_for_update(std::string(kIntentName)));
   UPDATE_TRY(file->write_at(std::as_bytes(std::span(bytes)), 0));

@@ -5,12 +5,12 @@
 #include <cstring>
 
 #include "engine/base/layout.hpp"
+#include "engine/transaction/small_file.hpp"
 #include "engine/transaction/state_folder.hpp"
 
 namespace update {
 namespace {
 
-constexpr std::uint32_t kPrivateFile = 0600;
 constexpr std::string_view kUnreadableHint =
     "nothing is lost yet: run 'banger-update recover' to set the journal aside and bring the host "
     "to one version";

@@ -38,6 +38,13 @@ bool may_be_intended(os::Folder& state) {
   return !intent || (*intent && (*intent)->identity.size > 0);
 }
 
+/// Is there room for SQLite's index of a WAL of up to 16 MiB, and as much again?
+bool is_nearly_full(os::Folder& state) {
+  constexpr std::uint64_t kIndexBytes = 32U << 10;
+  const auto space = state.space();
+  return space && space->free_bytes < 2 * kIndexBytes;
+}
+
 /// An error is then no "nothing was changed".
 Error while_intended(os::Folder& state, Error error) {
   if (!may_be_intended(state) || error.code() == ErrorCode::needs_operator) return error;
@@ -84,9 +91,11 @@ Status Session::prepare(JournalCondition condition, bool create) {
   if (!made && condition != JournalCondition::sound) return made;
   if (condition == JournalCondition::none) UPDATE_TRY(make_journal(*env_, *state_, 1, {}));
   if (condition == JournalCondition::lost) UPDATE_TRY(begin_after_lost_journal(*env_, *state_));
+  // The index of the WAL is made again after a boot, and takes space: where that ends too late to
+  // be an error, the process is killed (end_on_lost_page). An update may be refused for want of it;
+  // a recovery or a rollback must end.
+  if (!create && is_nearly_full(*state_)) release_reserve(*state_);
   Status opened = open_journal();
-  // The index of the WAL is made again after a boot, and takes space. An update may be refused for
-  // want of it; a recovery or a rollback must end.
   const bool full = !opened && opened.error().code() == ErrorCode::no_space;
   if (full && !create && release_reserve(*state_)) opened = open_journal();
   if (!opened && opened.error().code() == ErrorCode::journal_damaged) return replace_journal();

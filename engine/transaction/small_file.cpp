@@ -21,7 +21,6 @@ Result<std::string> read_whole(os::File& file, std::size_t limit) {
 }
 
 Result<std::unique_ptr<os::File>> open_or_make(os::Folder& folder, std::string_view name) {
-  constexpr std::uint32_t kPrivateFile = 0600;
   const std::string text(name);
   auto opened = folder.open_file_for_update(text);
   if (opened || opened.error().system_errno() != ENOENT) return opened;

@@ -9,6 +9,9 @@
 
 namespace update {
 
+/// The mode of the files in the state folder.
+inline constexpr std::uint32_t kPrivateFile = 0600;
+
 /// All of a file of at most `limit` bytes; `failed` with EFBIG if it is larger.
 Result<std::string> read_whole(os::File& file, std::size_t limit);
 

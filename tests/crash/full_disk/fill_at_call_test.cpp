@@ -75,7 +75,10 @@ Findings fill_after(const Story& story, const std::string& kind, const Call& cal
   PausedRun run(on.host(), story.command(on.host()), call);
   if (!run.wait_until_paused()) return {"did not come to this call"};
   ++tally.reached;
-  const Outcomes outcomes = outcomes_now(story, on.host(), restarts);
+  Outcomes outcomes = outcomes_now(story, on.host(), restarts);
+  // Where blocks are smaller than pages, SQLite's index may find none for a page of its own, which
+  // no reserve helps against once it is mapped (Host::end_on_lost_page).
+  if (kind == "ext4_1k" && has_name_ending(on.host(), ".backup")) outcomes.emplace(10, "");
   on.disk().fill();
   const Ended ended = run.resume_and_wait();
   mend_hooks(on.host());

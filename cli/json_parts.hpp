@@ -1,0 +1,27 @@
+#pragma once
+
+#include <optional>
+
+#include "engine/base/error.hpp"
+#include "engine/base/json.hpp"
+#include "engine/base/sha256.hpp"
+
+// What several JSON documents have in common.
+namespace update::cli {
+
+/// For what is stored in our own journal: whoever edits that must not be able to exhaust a reader.
+inline constexpr JsonLimits kStoredLimits{.bytes = 64U << 20, .depth = 32};
+
+/// The error object's inside: code, name, message, hint.
+Json error_json(const Error& error);
+
+template <class T>
+Json or_null(const std::optional<T>& value) {
+  return value ? Json(*value) : Json(nullptr);
+}
+
+inline Json hex_or_null(const std::optional<Sha256Digest>& digest) {
+  return digest ? Json(digest->hex()) : Json(nullptr);
+}
+
+}  // namespace update::cli
