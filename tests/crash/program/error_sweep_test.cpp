@@ -43,8 +43,10 @@ std::vector<Call> injected_among(const std::vector<Call>& calls) {
   return found;
 }
 
-/// The journal's side files are SQLite's own; its errors name the database.
+/// The journal's side files are SQLite's own; its errors name the database. A folder is opened
+/// again as "." to be listed.
 std::string named_as(const std::string& path) {
+  if (ends_with(path, "/.")) return path.substr(0, path.size() - 2);
   for (const std::string suffix : {"-wal", "-shm", "-journal"}) {
     const std::string side = "journal.db" + suffix;
     if (ends_with(path, side)) return path.substr(0, path.size() - suffix.size());
