@@ -48,8 +48,9 @@ struct FileInfo {
 
 struct Space {
   std::uint64_t free_bytes = 0;  ///< for this process (root's reserve included where it may use it)
-  std::uint64_t free_inodes = 0;  ///< UINT64_MAX where the file system has no fixed number
-  std::uint64_t device = 0;       ///< equal for folders of one file system
+  std::uint64_t unreserved_bytes = 0;  ///< for everybody: without what the file system holds back
+  std::uint64_t free_inodes = 0;       ///< UINT64_MAX where the file system has no fixed number
+  std::uint64_t device = 0;            ///< equal for folders of one file system
 };
 
 /// Extended attributes by name: ACLs, capabilities, security labels, user attributes.

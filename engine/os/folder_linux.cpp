@@ -219,6 +219,7 @@ Result<Space> LinuxFolder::space() {
   }
   const bool root = ::geteuid() == 0;
   return Space{.free_bytes = (root ? volume.f_bfree : volume.f_bavail) * volume.f_frsize,
+               .unreserved_bytes = volume.f_bavail * volume.f_frsize,
                // btrfs has no fixed number of inodes and says 0 of 0 (statvfs(3)).
                .free_inodes = volume.f_files == 0 ? UINT64_MAX
                               : root              ? volume.f_ffree

@@ -38,11 +38,12 @@ bool may_be_intended(os::Folder& state) {
   return !intent || (*intent && (*intent)->identity.size > 0);
 }
 
-/// Is there room for SQLite's index of a WAL of up to 16 MiB, and as much again?
+/// Is there room for SQLite's index of a WAL of up to 16 MiB, and as much again? What ext4 holds
+/// back is free by statfs(2), and given to nobody.
 bool is_nearly_full(os::Folder& state) {
   constexpr std::uint64_t kIndexBytes = 32U << 10;
   const auto space = state.space();
-  return space && space->free_bytes < 2 * kIndexBytes;
+  return space && space->unreserved_bytes < 2 * kIndexBytes;
 }
 
 /// An error is then no "nothing was changed".

@@ -245,6 +245,7 @@ Result<os::Space> FakeFolder::space() {
   UPDATE_TRY(handle_.usable());
   const FakeDevice& device = handle_.files.disk_.device_of(handle_.number);
   return os::Space{.free_bytes = device.free_bytes,
+                   .unreserved_bytes = device.free_bytes,
                    .free_inodes = device.free_inodes,
                    .device = handle_.info().identity.device};
 }
