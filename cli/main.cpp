@@ -4,6 +4,7 @@
 #include "cli/console.hpp"
 #include "engine/os/caller_linux.hpp"
 #include "engine/os/clock_linux.hpp"
+#include "engine/os/confinement_linux.hpp"
 #include "engine/os/filesystem_linux.hpp"
 #include "engine/os/host_linux.hpp"
 #include "engine/os/process_linux.hpp"
@@ -28,13 +29,14 @@ int main(int argc, char** argv) {
   update::os::SystemdServiceManager services(processes);
   update::os::LinuxClock clock(&stop);
   update::os::LinuxHost host;
+  update::os::LinuxConfinement confinement;
   update::cli::StandardConsole console;
 
   // A caller may give no name at all (execve(2)).
   update::cli::Invocation invocation{
       argc > 0 ? argv[0] : "banger-update",
       std::vector<std::string>(argv + (argc > 0 ? 1 : 0), argv + argc),
-      {files, processes, services, clock, host, stop},
+      {files, processes, services, clock, host, stop, confinement},
       console,
       environment_variable("BANGER_UPDATE_CONFIG"),
       environment_variable("SOURCE_DATE_EPOCH"),

@@ -3,6 +3,7 @@
 #include "engine/base/text.hpp"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -35,6 +36,18 @@ int write_standard(int fd, std::string_view text) {
 
 bool is_terminal(int fd) {
   return ::isatty(fd) == 1;
+}
+
+Result<std::optional<std::size_t>> read_standard_input(std::span<std::byte> into,
+                                                       std::int64_t timeout_ms) {
+  pollfd input{STDIN_FILENO, POLLIN, 0};
+  const int ready = ::poll(&input, 1, static_cast<int>(timeout_ms));
+  if (ready == 0 || (ready < 0 && errno == EINTR)) return std::optional<std::size_t>();
+  const ssize_t count = ::read(STDIN_FILENO, into.data(), into.size());
+  if (count >= 0) return std::optional(static_cast<std::size_t>(count));
+  // Another reader of the same pipe or terminal was faster.
+  if (errno == EINTR || errno == EAGAIN) return std::optional<std::size_t>();
+  return fail(Error::from_errno(errno, "reading standard input"));
 }
 
 Result<std::string> real_path(const std::string& path) {

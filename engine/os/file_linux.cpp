@@ -2,56 +2,30 @@
 
 #include <fcntl.h>
 #include <linux/fs.h>
-#include <linux/limits.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/xattr.h>
 
 #include "engine/os/call_linux.hpp"
 #include "engine/os/clock.hpp"
+#include "engine/os/inode_linux.hpp"
 
 namespace update::os {
 
 namespace {
-
-// Wraps instead of overflowing: ext4 can hold years that 64 bits of nanoseconds cannot.
-std::int64_t nanoseconds(const timespec& time) {
-  return static_cast<std::int64_t>(static_cast<std::uint64_t>(time.tv_sec) * kNsPerSecond +
-                                   static_cast<std::uint64_t>(time.tv_nsec));
-}
-
-FileType file_type(mode_t mode) {
-  if (S_ISREG(mode)) return FileType::regular;
-  if (S_ISDIR(mode)) return FileType::folder;
-  if (S_ISLNK(mode)) return FileType::symbolic_link;
-  return FileType::other;
-}
 
 // Past INT64_MAX this is negative, which every call below refuses by itself.
 off_t as_offset(std::uint64_t offset) {
   return static_cast<off_t>(offset);
 }
 
-// A NUL would cut the name short, and another attribute would be meant.
-Status check_attribute(const std::string& name, const std::string& path) {
-  if (name.find('\0') == std::string::npos) return {};
-  return system_error(EINVAL, {"naming an attribute of", path});
+// ioctl_ficlone(2): each of these says that the file systems cannot, none that the disk failed.
+bool cannot_share(int number) {
+  return number == EOPNOTSUPP || number == EXDEV || number == EINVAL || number == ENOTTY ||
+         number == ENOSYS;
 }
 
 }  // namespace
-
-FileInfo file_info_of(const struct stat& status) {
-  return {.type = file_type(status.st_mode),
-          .identity = {.device = status.st_dev,
-                       .inode = status.st_ino,
-                       .size = static_cast<std::uint64_t>(status.st_size),
-                       .mtime_ns = nanoseconds(status.st_mtim)},
-          .mode = status.st_mode & 07777,
-          .uid = status.st_uid,
-          .gid = status.st_gid,
-          .links = status.st_nlink,
-          .ctime_ns = nanoseconds(status.st_ctim)};
-}
 
 Result<FileInfo> LinuxFile::info() {
   struct stat status {};
@@ -91,20 +65,30 @@ Result<bool> LinuxFile::clone_from(File& source) {
   const auto* const from = dynamic_cast<LinuxFile*>(&source);
   if (from == nullptr) return false;
   if (retried([&] { return ::ioctl(fd_.get(), FICLONE, from->fd_.get()); }) == 0) return true;
-  // ioctl_ficlone(2): each of these says that the file systems cannot, none that the disk failed.
-  if (errno == EOPNOTSUPP || errno == EXDEV || errno == EINVAL || errno == ENOTTY ||
-      errno == ENOSYS) {
-    return false;
-  }
+  if (cannot_share(errno)) return false;
   return last_error({"sharing blocks of", from->path_, "with", path_});
 }
 
-Result<std::optional<std::size_t>> LinuxFile::copy_from(File& source, std::uint64_t offset,
-                                                        std::size_t length) {
+Result<bool> LinuxFile::clone_range(File& source, std::uint64_t source_offset, std::uint64_t offset,
+                                    std::uint64_t length) {
+  const auto* const from = dynamic_cast<LinuxFile*>(&source);
+  if (from == nullptr) return false;
+  if (length == 0) return true;  // the kernel would take it for "up to the end"
+  const file_clone_range range{.src_fd = from->fd_.get(),
+                               .src_offset = source_offset,
+                               .src_length = length,
+                               .dest_offset = offset};
+  if (retried([&] { return ::ioctl(fd_.get(), FICLONERANGE, &range); }) == 0) return true;
+  if (cannot_share(errno)) return false;
+  return last_error({"sharing blocks of", from->path_, "with", path_});
+}
+
+Result<std::optional<std::size_t>> LinuxFile::copy_from(File& source, std::uint64_t source_offset,
+                                                        std::uint64_t offset, std::size_t length) {
   const auto* const from = dynamic_cast<LinuxFile*>(&source);
   if (from == nullptr) return std::nullopt;
   const ssize_t count = retried([&] {
-    off64_t read_offset = as_offset(offset);
+    off64_t read_offset = as_offset(source_offset);
     off64_t write_offset = as_offset(offset);
     return ::copy_file_range(from->fd_.get(), &read_offset, fd_.get(), &write_offset, length, 0);
   });
@@ -171,36 +155,20 @@ Status LinuxFile::set_times(std::int64_t mtime_ns) {
   return {};
 }
 
-Result<Attributes> LinuxFile::attributes() {
-  Attributes found;
-  std::string names(XATTR_LIST_MAX, '\0');
-  const ssize_t names_size = ::flistxattr(fd_.get(), names.data(), names.size());
-  if (names_size < 0 && errno == ENOTSUP) return found;
-  if (names_size < 0) return last_error({"listing the attributes of", path_});
-  names.resize(static_cast<std::size_t>(names_size));
+Status LinuxFile::set_both_times(const FileTime& modified, const FileTime& accessed) {
+  return set_inode_times({fd_.get(), "", path_}, modified, accessed);
+}
 
-  std::string value(names.empty() ? 0 : XATTR_SIZE_MAX, '\0');
-  for (std::size_t begin = 0; begin < names.size();) {
-    const std::string name(names.c_str() + begin);
-    begin += name.size() + 1;
-    const ssize_t size = ::fgetxattr(fd_.get(), name.c_str(), value.data(), value.size());
-    if (size < 0 && errno == ENODATA) continue;  // removed since the list was made
-    if (size < 0) return last_error({"reading attribute", name, "of", path_});
-    found.emplace(name, value.substr(0, static_cast<std::size_t>(size)));
-  }
-  return found;
+Result<Attributes> LinuxFile::attributes() {
+  return inode_attributes({fd_.get(), "", path_});
 }
 
 Status LinuxFile::set_attribute(const std::string& name, const std::string& value) {
-  UPDATE_TRY(check_attribute(name, path_));
-  if (::fsetxattr(fd_.get(), name.c_str(), value.data(), value.size(), 0) != 0) {
-    return last_error({"setting attribute", name, "of", path_});
-  }
-  return {};
+  return set_inode_attribute({fd_.get(), "", path_}, name, value);
 }
 
 Status LinuxFile::remove_attribute(const std::string& name) {
-  UPDATE_TRY(check_attribute(name, path_));
+  UPDATE_TRY(check_attribute_name(name, path_));
   if (::fremovexattr(fd_.get(), name.c_str()) != 0 && errno != ENODATA) {
     return last_error({"removing attribute", name, "of", path_});
   }

@@ -35,6 +35,15 @@ struct FileIdentity {
 };
 
 enum class FileType : std::uint8_t { regular, folder, symbolic_link, other };
+/// What FileType::other is.
+enum class SpecialType : std::uint8_t { none, device, socket, pipe };
+
+/// A moment as file systems keep it: nanoseconds since 1970 in 64 bits would end in 2262.
+struct FileTime {
+  std::int64_t seconds = 0;
+  std::uint32_t nanoseconds = 0;  ///< 0 to 999,999,999, counted forwards before 1970 too
+  auto operator<=>(const FileTime&) const = default;
+};
 
 struct FileInfo {
   FileType type = FileType::other;
@@ -44,6 +53,10 @@ struct FileInfo {
   std::uint32_t gid = 0;
   std::uint64_t links = 0;
   std::int64_t ctime_ns = 0;  ///< changes whenever anything of the file does: finds a writer
+  SpecialType special = SpecialType::none;
+  FileTime modified{};
+  FileTime accessed{};
+  FileTime changed{};  ///< ctime_ns, in full
 };
 
 struct Space {
@@ -69,9 +82,14 @@ class File {
   virtual Status write_at(std::span<const std::byte> bytes, std::uint64_t offset) = 0;
   /// Shares all blocks of `source` (FICLONE); false where the file systems cannot, nothing written.
   virtual Result<bool> clone_from(File& source) = 0;
-  /// Copies inside the kernel (copy_file_range(2)); returns how many bytes, 0 at the end of
-  /// `source`, nullopt where the kernel cannot do it for these two files.
-  virtual Result<std::optional<std::size_t>> copy_from(File& source, std::uint64_t offset,
+  /// Shares the blocks of a part of `source` (FICLONERANGE); offsets and length are multiples of
+  /// the block size. false where the file systems cannot, nothing written.
+  virtual Result<bool> clone_range(File& source, std::uint64_t source_offset, std::uint64_t offset,
+                                   std::uint64_t length) = 0;
+  /// Copies inside the kernel (copy_file_range(2)) from `source_offset` to `offset`; returns how
+  /// many bytes, 0 at the end of `source`, nullopt where the kernel cannot do it for these files.
+  virtual Result<std::optional<std::size_t>> copy_from(File& source, std::uint64_t source_offset,
+                                                       std::uint64_t offset,
                                                        std::size_t length) = 0;
   /// The first offset at or after `offset` that holds data, and where that data ends (SEEK_DATA,
   /// SEEK_HOLE); nullopt: only a hole is left.
@@ -89,6 +107,8 @@ class File {
   virtual Status set_owner(std::uint32_t uid, std::uint32_t gid) = 0;
   virtual Status set_mode(std::uint32_t mode) = 0;
   virtual Status set_times(std::int64_t mtime_ns) = 0;
+  /// Where the file system cannot hold a moment, it takes the nearest that it can.
+  virtual Status set_both_times(const FileTime& modified, const FileTime& accessed) = 0;
   /// Empty where the file system has none.
   virtual Result<Attributes> attributes() = 0;
   virtual Status set_attribute(const std::string& name, const std::string& value) = 0;
@@ -133,12 +153,32 @@ class Folder {
   /// Within this folder; what `new_name` held is replaced in one step. Two names of one inode:
   /// nothing happens and both stay (rename(2)).
   virtual Status rename(const std::string& name, const std::string& new_name) = 0;
+  /// A symbolic link with this target, whatever it leads to; EEXIST if the name is taken.
+  virtual Status create_link(const std::string& name, const std::string& target) = 0;
+
+  // Of the folder itself, as for a File.
+  virtual Status set_owner(std::uint32_t uid, std::uint32_t gid) = 0;
+  virtual Status set_mode(std::uint32_t mode) = 0;
+  virtual Status set_both_times(const FileTime& modified, const FileTime& accessed) = 0;
+  virtual Result<Attributes> attributes() = 0;
+  virtual Status set_attribute(const std::string& name, const std::string& value) = 0;
+  // Of what the name stands for, a symbolic link too: that one cannot be opened.
+  virtual Status set_owner_of(const std::string& name, std::uint32_t uid, std::uint32_t gid) = 0;
+  virtual Status set_times_of(const std::string& name, const FileTime& modified,
+                              const FileTime& accessed) = 0;
+  virtual Result<Attributes> attributes_of(const std::string& name) = 0;
+  virtual Status set_attribute_of(const std::string& name, const std::string& attribute,
+                                  const std::string& value) = 0;
+
   /// Absent is not an error: false.
   virtual Result<bool> unlink(const std::string& name) = 0;
   virtual Result<bool> remove_folder(const std::string& name) = 0;
   virtual Result<Space> space() = 0;
   /// The names in this folder are durable on return.
   virtual Status sync() = 0;
+  /// All of the file system that the folder is on is durable on return (syncfs(2)): for many new
+  /// files at once, for each of which a sync() of its own would wait for the disk.
+  virtual Status sync_all() = 0;
 };
 
 class FileSystem {

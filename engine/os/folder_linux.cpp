@@ -11,6 +11,7 @@
 
 #include "engine/os/call_linux.hpp"
 #include "engine/os/file_linux.hpp"
+#include "engine/os/inode_linux.hpp"
 
 namespace update::os {
 
@@ -195,6 +196,61 @@ Status LinuxFolder::rename(const std::string& name, const std::string& new_name)
   return {};
 }
 
+Status LinuxFolder::create_link(const std::string& name, const std::string& target) {
+  UPDATE_TRY(check(name));
+  // A NUL would cut the target short, and the link would lead elsewhere.
+  if (target.find('\0') != std::string::npos) {
+    return system_error(EINVAL, {"making the link", name, "in", path_});
+  }
+  if (::symlinkat(target.c_str(), fd_.get(), name.c_str()) != 0) {
+    return last_error({"making the link", name, "in", path_});
+  }
+  return {};
+}
+
+Status LinuxFolder::set_owner(std::uint32_t uid, std::uint32_t gid) {
+  return set_inode_owner({fd_.get(), "", path_}, uid, gid);
+}
+
+Status LinuxFolder::set_mode(std::uint32_t mode) {
+  if (::fchmod(fd_.get(), mode & 07777) != 0) return last_error({"setting the mode of", path_});
+  return {};
+}
+
+Status LinuxFolder::set_both_times(const FileTime& modified, const FileTime& accessed) {
+  return set_inode_times({fd_.get(), "", path_}, modified, accessed);
+}
+
+Result<Attributes> LinuxFolder::attributes() {
+  return inode_attributes({fd_.get(), "", path_});
+}
+
+Status LinuxFolder::set_attribute(const std::string& name, const std::string& value) {
+  return set_inode_attribute({fd_.get(), "", path_}, name, value);
+}
+
+Status LinuxFolder::set_owner_of(const std::string& name, std::uint32_t uid, std::uint32_t gid) {
+  UPDATE_TRY(check(name));
+  return set_inode_owner({fd_.get(), name.c_str(), path_of(name)}, uid, gid);
+}
+
+Status LinuxFolder::set_times_of(const std::string& name, const FileTime& modified,
+                                 const FileTime& accessed) {
+  UPDATE_TRY(check(name));
+  return set_inode_times({fd_.get(), name.c_str(), path_of(name)}, modified, accessed);
+}
+
+Result<Attributes> LinuxFolder::attributes_of(const std::string& name) {
+  UPDATE_TRY(check(name));
+  return inode_attributes({fd_.get(), name.c_str(), path_of(name)});
+}
+
+Status LinuxFolder::set_attribute_of(const std::string& name, const std::string& attribute,
+                                     const std::string& value) {
+  UPDATE_TRY(check(name));
+  return set_inode_attribute({fd_.get(), name.c_str(), path_of(name)}, attribute, value);
+}
+
 Result<bool> LinuxFolder::unlink(const std::string& name) {
   return remove(name, 0);
 }
@@ -229,6 +285,11 @@ Result<Space> LinuxFolder::space() {
 
 Status LinuxFolder::sync() {
   if (::fsync(fd_.get()) != 0) return last_error({"syncing", path_});
+  return {};
+}
+
+Status LinuxFolder::sync_all() {
+  if (::syncfs(fd_.get()) != 0) return last_error({"syncing the file system of", path_});
   return {};
 }
 

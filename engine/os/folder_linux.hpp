@@ -36,10 +36,23 @@ class LinuxFolder final : public Folder {
                                                 std::uint32_t mode) override;
   Status link(const std::string& name, Folder& target, const std::string& new_name) override;
   Status rename(const std::string& name, const std::string& new_name) override;
+  Status create_link(const std::string& name, const std::string& target) override;
+  Status set_owner(std::uint32_t uid, std::uint32_t gid) override;
+  Status set_mode(std::uint32_t mode) override;
+  Status set_both_times(const FileTime& modified, const FileTime& accessed) override;
+  Result<Attributes> attributes() override;
+  Status set_attribute(const std::string& name, const std::string& value) override;
+  Status set_owner_of(const std::string& name, std::uint32_t uid, std::uint32_t gid) override;
+  Status set_times_of(const std::string& name, const FileTime& modified,
+                      const FileTime& accessed) override;
+  Result<Attributes> attributes_of(const std::string& name) override;
+  Status set_attribute_of(const std::string& name, const std::string& attribute,
+                          const std::string& value) override;
   Result<bool> unlink(const std::string& name) override;
   Result<bool> remove_folder(const std::string& name) override;
   Result<Space> space() override;
   Status sync() override;
+  Status sync_all() override;
 
  private:
   /// One part of a path and nothing else, so that no name can lead out of this folder.

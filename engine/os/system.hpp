@@ -1,6 +1,7 @@
 #pragma once
 
 #include "engine/os/clock.hpp"
+#include "engine/os/confinement.hpp"
 #include "engine/os/filesystem.hpp"
 #include "engine/os/host.hpp"
 #include "engine/os/process.hpp"
@@ -16,6 +17,7 @@ struct System {
   Clock& clock;
   Host& host;
   StopRequest& stop;
+  Confinement& confinement;
 };
 
 }  // namespace update::os

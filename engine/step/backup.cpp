@@ -2,7 +2,7 @@
 // in here, the destinations are untouched and the extra names are removed by recover.
 #include <cerrno>
 
-#include "engine/image/clone_file.hpp"
+#include "engine/image/file/clone_file.hpp"
 #include "engine/step/metadata.hpp"
 #include "engine/step/step.hpp"
 

@@ -76,7 +76,8 @@ Result<StagedFile> begin_copy(Context& context, PlannedFile& file, const Source&
 }
 
 Result<std::size_t> copy_some(StagedFile& file, std::uint64_t offset, std::size_t wanted) {
-  UPDATE_TRY_ASSIGN(const auto copied, file.staged->copy_from(*file.source, offset, wanted));
+  UPDATE_TRY_ASSIGN(const auto copied,
+                    file.staged->copy_from(*file.source, offset, offset, wanted));
   if (copied) return *copied;
   std::vector<std::byte> buffer(wanted);
   UPDATE_TRY_ASSIGN(const std::size_t count, file.source->read_at(buffer, offset));

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <utility>
 
+#include "engine/os/clock.hpp"
 #include "tests/fake/fake_handle.hpp"
 
 namespace update {
@@ -22,6 +23,11 @@ std::string octal(std::uint32_t mode) {
   return text;
 }
 
+os::FileTime file_time(std::int64_t ns) {
+  const std::int64_t second = ns / os::kNsPerSecond - (ns % os::kNsPerSecond < 0 ? 1 : 0);
+  return {second, static_cast<std::uint32_t>(ns - second * os::kNsPerSecond)};
+}
+
 /// Errors of pwrite(2) that no disk has a say in.
 Status check_range(std::uint64_t end, std::uint64_t offset, const FakeHandle& handle) {
   if (offset > INT64_MAX) return handle.error(EINVAL);
@@ -33,6 +39,7 @@ Status check_range(std::uint64_t end, std::uint64_t offset, const FakeHandle& ha
 
 os::FileInfo file_info_of(InodeNumber number, const Inode& inode) {
   constexpr std::uint64_t kFirstDevice = 2049;
+  const os::FileTime modified = file_time(inode.now.mtime_ns);
   const bool folder = inode.type == os::FileType::folder;
   return {.type = inode.type,
           .identity = {.device = kFirstDevice + inode.device,
@@ -43,7 +50,11 @@ os::FileInfo file_info_of(InodeNumber number, const Inode& inode) {
           .uid = inode.now.uid,
           .gid = inode.now.gid,
           .links = inode.links,
-          .ctime_ns = inode.ctime_ns};
+          .ctime_ns = inode.ctime_ns,
+          .special = os::SpecialType::none,
+          .modified = modified,
+          .accessed = modified,
+          .changed = file_time(inode.ctime_ns)};
 }
 
 std::optional<os::FileInfo> FakeFileSystem::info(const std::string& path) const {
@@ -98,10 +109,15 @@ Status FakeFile::may_change(Needs needs) const {
   return {};
 }
 
+Status FakeHandle::change(Verb verb, const std::string& changed_path, std::string detail,
+                          DiskOperation operation) const {
+  return files.perform({verb, changed_path, std::move(detail)},
+                       [&] { files.disk_.change(std::move(operation)); });
+}
+
 Status FakeFile::change(Verb verb, std::string detail, DiskOperation operation) {
   operation.inode = handle_.number;
-  return handle_.files.perform({verb, handle_.path, std::move(detail)},
-                               [&] { handle_.files.disk_.change(std::move(operation)); });
+  return handle_.change(verb, handle_.path, std::move(detail), std::move(operation));
 }
 
 Status FakeFile::write_at(std::span<const std::byte> bytes, std::uint64_t offset) {
@@ -149,8 +165,30 @@ Result<bool> FakeFile::clone_from(os::File& source) {
   return true;
 }
 
-Result<std::optional<std::size_t>> FakeFile::copy_from(os::File& source, std::uint64_t offset,
-                                                       std::size_t length) {
+Result<bool> FakeFile::clone_range(os::File& source, std::uint64_t source_offset,
+                                   std::uint64_t offset, std::uint64_t length) {
+  const auto lock = handle_.lock();
+  UPDATE_TRY(may_change(Needs::open_for_writing));
+  const auto* const from = dynamic_cast<FakeFile*>(&source);
+  const bool aligned = (source_offset | offset | length) % kBlock == 0;
+  if (from == nullptr || !aligned || !handle_.files.disk_.device_of(handle_.number).clones ||
+      from->handle_.inode().device != handle_.inode().device) {
+    return false;
+  }
+  UPDATE_TRY(from->handle_.usable());
+  const std::string& text = from->handle_.inode().now.text();
+  if (source_offset > text.size() || length > text.size() - source_offset) return false;
+  if (length == 0) return true;
+  DiskOperation operation{.kind = Kind::write, .offset = offset};
+  operation.content.edit().text = text.substr(source_offset, length);
+  operation.shares_blocks = true;
+  UPDATE_TRY(change(Verb::clone, "<- " + from->handle_.path, std::move(operation)));
+  return true;
+}
+
+Result<std::optional<std::size_t>> FakeFile::copy_from(os::File& source,
+                                                       std::uint64_t source_offset,
+                                                       std::uint64_t offset, std::size_t length) {
   const auto lock = handle_.lock();
   UPDATE_TRY(may_change(Needs::open_for_writing));
   const auto* const from = dynamic_cast<FakeFile*>(&source);
@@ -162,8 +200,8 @@ Result<std::optional<std::size_t>> FakeFile::copy_from(os::File& source, std::ui
   UPDATE_TRY(from->handle_.usable());
   UPDATE_TRY(from->handle_.files.readable(from->handle_.path));
   const std::string& text = from->handle_.inode().now.text();
-  if (offset >= text.size()) return std::size_t{0};
-  std::string bytes = text.substr(offset, std::min(length, device.copy_chunk));
+  if (source_offset >= text.size()) return std::size_t{0};
+  std::string bytes = text.substr(source_offset, std::min(length, device.copy_chunk));
   const std::size_t count = bytes.size();
   UPDATE_TRY(write(Verb::copy, std::move(bytes), offset));
   return count;
@@ -235,6 +273,10 @@ Status FakeFile::set_times(std::int64_t mtime_ns) {
                 {.kind = Kind::times, .mtime_ns = mtime_ns});
 }
 
+Status FakeFile::set_both_times(const os::FileTime& modified, const os::FileTime& /*accessed*/) {
+  return set_times(modified.seconds * os::kNsPerSecond + modified.nanoseconds);
+}
+
 Result<os::Attributes> FakeFile::attributes() {
   const auto lock = handle_.lock();
   UPDATE_TRY(handle_.usable());
@@ -243,15 +285,17 @@ Result<os::Attributes> FakeFile::attributes() {
   return *handle_.inode().now.attributes;
 }
 
-Status FakeFile::check_attribute(const std::string& name) const {
-  UPDATE_TRY(may_change(Needs::open));
-  if (name.find('\0') != std::string::npos) return handle_.error(EINVAL);
+Status FakeHandle::can_hold_attribute(const std::string& name) const {
+  if (name.find('\0') != std::string::npos) return error(EINVAL);
   const bool known_kind = name.starts_with("user.") || name.starts_with("security.") ||
                           name.starts_with("system.") || name.starts_with("trusted.");
-  if (!known_kind || !handle_.files.disk_.device_of(handle_.number).attributes) {
-    return handle_.error(EOPNOTSUPP);
-  }
+  if (!known_kind || !files.disk_.device_of(number).attributes) return error(EOPNOTSUPP);
   return {};
+}
+
+Status FakeFile::check_attribute(const std::string& name) const {
+  UPDATE_TRY(may_change(Needs::open));
+  return handle_.can_hold_attribute(name);
 }
 
 Status FakeFile::set_attribute(const std::string& name, const std::string& value) {

@@ -44,9 +44,11 @@ struct FakeCall {
     sync_file,
     link,
     rename,
+    create_link,
     unlink,
     remove_folder,
     sync_folder,
+    sync_all,
   };
   Verb verb = Verb::write;
   std::string path;

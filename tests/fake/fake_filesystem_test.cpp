@@ -89,14 +89,14 @@ TEST_F(FakeFileSystemTest, copies_and_clones_need_one_device_that_can) {
   auto far_source = m->open_file("f").value();
   EXPECT_FALSE(target->clone_from(*source).value()) << "this device can't";
   EXPECT_FALSE(far_target->clone_from(*source).value());
-  EXPECT_EQ(far_target->copy_from(*source, 0, 8).value(), std::nullopt);
+  EXPECT_EQ(far_target->copy_from(*source, 0, 0, 8).value(), std::nullopt);
   fs.device("/d").copy_chunk = 5;
-  EXPECT_EQ(target->copy_from(*source, 0, 8).value(), std::optional<std::size_t>(5));
-  EXPECT_EQ(target->copy_from(*source, 5, 8).value(), std::optional<std::size_t>(3));
-  EXPECT_EQ(target->copy_from(*source, 8, 8).value(), std::optional<std::size_t>(0));
+  EXPECT_EQ(target->copy_from(*source, 0, 0, 8).value(), std::optional<std::size_t>(5));
+  EXPECT_EQ(target->copy_from(*source, 5, 5, 8).value(), std::optional<std::size_t>(3));
+  EXPECT_EQ(target->copy_from(*source, 8, 8, 8).value(), std::optional<std::size_t>(0));
   EXPECT_EQ(fs.read("/d/t"), "12345678");
   fs.device("/d").kernel_copies = false;
-  EXPECT_EQ(target->copy_from(*source, 0, 8).value(), std::nullopt);
+  EXPECT_EQ(target->copy_from(*source, 0, 0, 8).value(), std::nullopt);
 
   fs.device("/m").free_bytes = 1;
   EXPECT_TRUE(far_target->clone_from(*far_source).value());
@@ -208,4 +208,55 @@ TEST_F(FakeFileSystemTest, a_snapshot_names_what_differs) {
 }
 
 }  // namespace
+
+TEST_F(FakeFileSystemTest, ranges_are_shared_by_whole_blocks_and_copied_to_any_place) {
+  fs.device("/d").clones = true;
+  fs.put_file("/d/f", std::string(4096, 'a') + std::string(4096, 'b') + "c");
+  auto source = d->open_file("f").value();
+  auto target = d->create_file("t", 0600).value();
+  EXPECT_FALSE(target->clone_range(*source, 4096, 1, 4096).value());
+  EXPECT_FALSE(target->clone_range(*source, 8192, 0, 4096).value()) << "behind the end";
+  fs.device("/d").free_bytes = 3;
+  EXPECT_TRUE(target->clone_range(*source, 4096, 0, 4096).value());
+  EXPECT_EQ(fs.read("/d/t"), std::string(4096, 'b'));
+  EXPECT_EQ(target->copy_from(*source, 8192, 4096, 100).value(), std::optional<std::size_t>(1));
+  EXPECT_EQ(fs.read("/d/t"), std::string(4096, 'b') + "c");
+}
+
+TEST_F(FakeFileSystemTest, folders_and_names_have_owners_times_and_attributes) {
+  ASSERT_TRUE(d->create_link("link", "nowhere"));
+  EXPECT_EQ(errno_of(d->create_link("link", "x")), EEXIST);
+  EXPECT_EQ(d->read_link("link").value(), "nowhere");
+  ASSERT_TRUE(d->set_owner_of("link", 12, 34));
+  ASSERT_TRUE(d->set_times_of("link", {-1, 999'999'999}, {5, 6}));
+  ASSERT_TRUE(d->set_attribute_of("link", "trusted.x", "y"));
+  const os::FileInfo link = d->lookup("link").value().value();
+  EXPECT_EQ(link.uid, 12U);
+  EXPECT_EQ(link.gid, 34U);
+  EXPECT_EQ(link.modified, (os::FileTime{-1, 999'999'999}));
+  EXPECT_EQ(d->attributes_of("link").value(), (os::Attributes{{"trusted.x", "y"}}));
+  ASSERT_TRUE(d->set_owner(56, 78));
+  ASSERT_TRUE(d->set_mode(03751));
+  ASSERT_TRUE(d->set_both_times({7, 8}, {9, 10}));
+  ASSERT_TRUE(d->set_attribute("user.x", "z"));
+  const os::FileInfo folder = d->info().value();
+  EXPECT_EQ(folder.uid, 56U);
+  EXPECT_EQ(folder.mode, 03751U);
+  EXPECT_EQ(folder.modified, (os::FileTime{7, 8}));
+  EXPECT_EQ(d->attributes().value(), (os::Attributes{{"user.x", "z"}}));
+  EXPECT_EQ(errno_of(d->set_owner_of("absent", 1, 1)), ENOENT);
+  EXPECT_EQ(errno_of(d->attributes_of("absent")), ENOENT);
+}
+
+TEST_F(FakeFileSystemTest, a_sync_of_all_stays_on_its_file_system) {
+  fs.mount("/m");
+  auto m = fs.open_folder("/m").value();
+  create("here", "x");
+  ASSERT_TRUE(m->create_link("there", "x"));
+  ASSERT_TRUE(d->sync_all());
+  fs.lose(LossPattern::keep_nothing());
+  EXPECT_EQ(fs.read("/d/here"), "x");
+  EXPECT_FALSE(fs.exists("/m/there"));
+}
+
 }  // namespace update

@@ -27,6 +27,10 @@ class FakeHandle {
   const Inode& inode() const { return files.disk_.at(number); }
   os::FileInfo info() const;
   Status writable_device() const;
+  /// Of this inode, or of a child of it that has no handle of its own.
+  Status change(FakeCall::Verb verb, const std::string& changed_path, std::string detail,
+                DiskOperation operation) const;
+  Status can_hold_attribute(const std::string& name) const;
   tl::unexpected<Error> error(int code) const { return fail(Error::from_errno(code, path)); }
 
   FakeFileSystem& files;
@@ -47,8 +51,10 @@ class FakeFile final : public os::File {
   Result<std::size_t> read_at(std::span<std::byte> into, std::uint64_t offset) override;
   Status write_at(std::span<const std::byte> bytes, std::uint64_t offset) override;
   Result<bool> clone_from(os::File& source) override;
-  Result<std::optional<std::size_t>> copy_from(os::File& source, std::uint64_t offset,
-                                               std::size_t length) override;
+  Result<bool> clone_range(os::File& source, std::uint64_t source_offset, std::uint64_t offset,
+                           std::uint64_t length) override;
+  Result<std::optional<std::size_t>> copy_from(os::File& source, std::uint64_t source_offset,
+                                               std::uint64_t offset, std::size_t length) override;
   Result<std::optional<Extent>> next_data(std::uint64_t offset) override;
   Status truncate(std::uint64_t size) override;
   Status reserve(std::uint64_t size) override;
@@ -56,6 +62,7 @@ class FakeFile final : public os::File {
   Status set_owner(std::uint32_t uid, std::uint32_t gid) override;
   Status set_mode(std::uint32_t mode) override;
   Status set_times(std::int64_t mtime_ns) override;
+  Status set_both_times(const os::FileTime& modified, const os::FileTime& accessed) override;
   Result<os::Attributes> attributes() override;
   Status set_attribute(const std::string& name, const std::string& value) override;
   Status remove_attribute(const std::string& name) override;
@@ -94,12 +101,30 @@ class FakeFolder final : public os::Folder {
                                                     std::uint32_t mode) override;
   Status link(const std::string& name, os::Folder& target, const std::string& new_name) override;
   Status rename(const std::string& name, const std::string& new_name) override;
+  Status create_link(const std::string& name, const std::string& target) override;
+  Status set_owner(std::uint32_t uid, std::uint32_t gid) override;
+  Status set_mode(std::uint32_t mode) override;
+  Status set_both_times(const os::FileTime& modified, const os::FileTime& accessed) override;
+  Result<os::Attributes> attributes() override;
+  Status set_attribute(const std::string& name, const std::string& value) override;
+  Status set_owner_of(const std::string& name, std::uint32_t uid, std::uint32_t gid) override;
+  Status set_times_of(const std::string& name, const os::FileTime& modified,
+                      const os::FileTime& accessed) override;
+  Result<os::Attributes> attributes_of(const std::string& name) override;
+  Status set_attribute_of(const std::string& name, const std::string& attribute,
+                          const std::string& value) override;
   Result<bool> unlink(const std::string& name) override;
   Result<bool> remove_folder(const std::string& name) override;
   Result<os::Space> space() override;
   Status sync() override;
+  Status sync_all() override;
 
  private:
+  /// Of the folder itself, or of `name` in it.
+  Status change(FakeCall::Verb verb, std::string detail, DiskOperation operation);
+  Status change_of(const std::string& name, FakeCall::Verb verb, std::string detail,
+                   DiskOperation operation);
+  Result<os::Attributes> attributes_at(InodeNumber number) const;
   std::string path_of(const std::string& name) const;
   tl::unexpected<Error> error(int code, const std::string& name) const;
   Status check(const std::string& name) const;

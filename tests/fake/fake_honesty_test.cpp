@@ -296,9 +296,9 @@ void Script::lengths() {
     offset = extent->end;
   }
   auto target = top_->create_file("target", 0600).value();
-  const auto copied = target->copy_from(*source, 4990, 100);
+  const auto copied = target->copy_from(*source, 4990, 4990, 100);
   note("copy", copied);
-  const auto at_end = target->copy_from(*source, 131072, 100);
+  const auto at_end = target->copy_from(*source, 131072, 131072, 100);
   note("copy at the end", at_end);
   if (copied && *copied) {
     log_.push_back(std::to_string(**copied) + " " + std::to_string(at_end.value().value()));

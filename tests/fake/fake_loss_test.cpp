@@ -258,7 +258,7 @@ TEST_F(FakeLossTest, a_copy_and_a_clone_are_data_like_any_other) {
   auto source = d->open_file("source").value();
   auto copy = d->create_file("copy", 0600).value();
   auto clone = d->create_file("clone", 0600).value();
-  ASSERT_EQ(copy->copy_from(*source, 0, 100).value(), std::optional<std::size_t>(5));
+  ASSERT_EQ(copy->copy_from(*source, 0, 0, 100).value(), std::optional<std::size_t>(5));
   ASSERT_TRUE(clone->clone_from(*source).value());
   ASSERT_TRUE(d->sync());
   EXPECT_EQ(fs.read("/d/clone"), "bytes");

@@ -28,9 +28,11 @@ std::string_view verb_name(FakeCall::Verb verb) {
     case FakeCall::Verb::sync_file: return "sync file";
     case FakeCall::Verb::link: return "link";
     case FakeCall::Verb::rename: return "rename";
+    case FakeCall::Verb::create_link: return "create link";
     case FakeCall::Verb::unlink: return "unlink";
     case FakeCall::Verb::remove_folder: return "remove folder";
     case FakeCall::Verb::sync_folder: return "sync folder";
+    case FakeCall::Verb::sync_all: return "sync all";
   }
   return "";
 }

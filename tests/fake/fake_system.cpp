@@ -25,6 +25,17 @@ Result<os::ProcessResult> FakeProcessRunner::run(const os::Command& command) {
   return fail(Error::from_errno(ENOENT, program));
 }
 
+Result<std::string> FakeConfinement::run(const os::ConfinementLimits& limits,
+                                         const std::function<Result<std::string>()>& work) {
+  ++runs_;
+  if (error_) return fail(*error_);
+  auto answer = work();
+  if (answer && answer->size() > limits.answer_bytes) {
+    return fail(ErrorCode::not_trusted, "the answer is larger than it may be");
+  }
+  return answer;
+}
+
 std::vector<std::string> FakeProcessRunner::lines() const {
   std::vector<std::string> lines;
   for (const os::Command& command : commands_) {

@@ -139,6 +139,21 @@ class FakeHost final : public os::Host {
   std::map<std::int64_t, std::uint64_t> starts_{{500, 5000}};
 };
 
+/// Runs the work in this process, with all that it may do here.
+class FakeConfinement final : public os::Confinement {
+ public:
+  /// From now on every child is killed so.
+  void fail_with(Error error) { error_ = std::move(error); }
+  std::size_t runs() const { return runs_; }
+
+  Result<std::string> run(const os::ConfinementLimits& limits,
+                          const std::function<Result<std::string>()>& work) override;
+
+ private:
+  std::optional<Error> error_;
+  std::size_t runs_ = 0;
+};
+
 /// A whole machine.
 struct FakeSystem {
   FakeSystem() = default;
@@ -156,7 +171,8 @@ struct FakeSystem {
   FakeStop stop;
   FakeClock clock{stop};
   FakeHost host;
-  os::System system{files, processes, services, clock, host, stop};
+  FakeConfinement confinement;
+  os::System system{files, processes, services, clock, host, stop, confinement};
 };
 
 }  // namespace update

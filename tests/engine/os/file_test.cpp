@@ -119,31 +119,42 @@ TEST_F(OpenFile, AnotherFileSystemCannotShareBlocks) {
   const auto target = shm->create_file(name, 0600).value();
   EXPECT_TRUE(shm->unlink(name).value());
   EXPECT_EQ(target->clone_from(*source).value(), false);
-  const auto copied = target->copy_from(*source, 0, 1);
+  const auto copied = target->copy_from(*source, 0, 0, 1);
   ASSERT_TRUE(copied) << copied.error().message();
 }
 
-TEST_F(OpenFile, TheKernelCopiesARangeToTheSameOffset) {
+TEST_F(OpenFile, TheKernelCopiesARangeToAnOffset) {
   const auto source = create("source", "0123456789");
   const auto target = create("target", "----------");
-  const auto copied = target->copy_from(*source, 4, 3).value();
+  const auto copied = target->copy_from(*source, 4, 2, 3).value();
   if (!copied) GTEST_SKIP() << "the file system cannot";
   EXPECT_EQ(copied, 3U);
-  EXPECT_EQ(read_all(*target), "----456---");
-  EXPECT_EQ(target->copy_from(*source, 10, 5).value(), 0U);
+  EXPECT_EQ(read_all(*target), "--456-----");
+  EXPECT_EQ(target->copy_from(*source, 10, 10, 5).value(), 0U);
+}
+
+TEST_F(OpenFile, ARangeIsSharedOrNothingIsWritten) {
+  const std::string blocks = std::string(4096, 'a') + std::string(4096, 'b');
+  const auto source = create("source", blocks);
+  const auto target = create("target", "old");
+  const bool shared = target->clone_range(*source, 4096, 8192, 4096).value();
+  EXPECT_EQ(target->info().value().identity.size, shared ? 12288U : 3U);
+  EXPECT_EQ(target->clone_range(*source, 1, 8192, 4096).value(), false) << "no whole blocks";
+  EXPECT_EQ(target->clone_range(*source, 0, 0, 0).value(), true) << "nothing is to be shared";
+  EXPECT_EQ(target->info().value().identity.size, shared ? 12288U : 3U);
 }
 
 TEST_F(OpenFile, WhatTheKernelCannotCopyIsNoError) {
   const auto file = create("file", "0123456789");
   // copy_file_range(2): ranges that overlap in one file are EINVAL.
-  EXPECT_EQ(file->copy_from(*file, 0, 10).value(), std::nullopt);
+  EXPECT_EQ(file->copy_from(*file, 0, 0, 10).value(), std::nullopt);
 }
 
 TEST_F(OpenFile, CopyingIntoWhatIsOpenForReadingIsAnError) {
   const auto source = create("source", "s");
   create("target");
   const auto target = folder_->open_file("target").value();
-  EXPECT_EQ(error_of(target->copy_from(*source, 0, 1)).system_errno(), EBADF);
+  EXPECT_EQ(error_of(target->copy_from(*source, 0, 0, 1)).system_errno(), EBADF);
 }
 
 TEST_F(OpenFile, DataIsFoundBetweenHoles) {
