@@ -1,7 +1,7 @@
 # The Debian packages that the project needs, and how they are got; sourced by quickstart.sh and tests/run.sh.
 
 build_packages="gcc g++ cmake ninja-build libssl-dev libsqlite3-dev libspdlog-dev libcxxopts-dev
-  libexpected-dev libtomlplusplus-dev nlohmann-json3-dev"
+  libexpected-dev libtomlplusplus-dev nlohmann-json3-dev libext2fs-dev comerr-dev pkgconf"
 quickstart_packages="minisign strace"
 test_packages="libgtest-dev libbenchmark-dev python3 minisign strace sqlite3 attr acl libcap2-bin
   e2fsprogs xfsprogs btrfs-progs util-linux procps spin"

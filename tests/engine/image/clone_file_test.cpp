@@ -1,4 +1,4 @@
-#include "engine/image/clone_file.hpp"
+#include "engine/image/file/clone_file.hpp"
 
 #include "engine/os/filesystem_linux.hpp"
 #include "tests/engine/installation/scratch_folder.hpp"

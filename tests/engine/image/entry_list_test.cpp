@@ -1,4 +1,4 @@
-#include "engine/image/entry_list.hpp"
+#include "engine/image/file/entry_list.hpp"
 
 #include "tests/fake/fake_filesystem.hpp"
 

@@ -1,6 +1,6 @@
-#include "engine/image/entry_list.hpp"
+#include "engine/image/file/entry_list.hpp"
 
-#include "engine/image/named_file.hpp"
+#include "engine/image/file/named_file.hpp"
 
 #include <algorithm>
 #include <cstdint>

@@ -1,4 +1,4 @@
-#include "engine/image/named_file.hpp"
+#include "engine/image/file/named_file.hpp"
 
 #include <cerrno>
 #include <utility>

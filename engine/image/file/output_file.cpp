@@ -1,0 +1,84 @@
+#include "engine/image/file/output_file.hpp"
+
+#include "engine/base/layout.hpp"
+
+#include <cerrno>
+#include <optional>
+#include <utility>
+
+namespace update::image {
+namespace {
+
+/// Those of runs that were killed. One that still runs holds the lock of its file.
+Status remove_left_temporaries(const NamedPlace& place) {
+  UPDATE_TRY_ASSIGN(const std::vector<std::string> names, place.folder->list());
+  for (const std::string& name : names) {
+    const auto own = parse_own_name(name);
+    if (!own || own->kind != OwnNameKind::helper || own->destination_name != place.name) continue;
+    const auto left = place.folder->open_file(name);
+    if (!left) continue;  // not of our making, or gone
+    UPDATE_TRY_ASSIGN(const bool nobody_else, (*left)->try_lock());
+    if (nobody_else) UPDATE_TRY(place.folder->unlink(name));
+  }
+  return {};
+}
+
+/// As the file that is replaced, where there is one.
+Status take_metadata(os::File& file, const std::optional<os::FileInfo>& old, std::uint32_t mode) {
+  constexpr std::uint32_t kPermissionBits = 0777;
+  if (!old) return file.set_mode(mode & kPermissionBits);
+  Status owned = file.set_owner(old->uid, old->gid);
+  // Who may write in the folder may replace another's file, but give none away.
+  if (!owned && owned.error().system_errno() != EPERM) return owned;
+  return file.set_mode(old->mode & kPermissionBits);
+}
+
+}  // namespace
+
+Result<OutputFile> OutputFile::create(os::FileSystem& files, const std::string& target,
+                                      std::uint32_t mode, std::uint32_t random) {
+  constexpr std::uint32_t kPrivate = 0600;
+  const auto make = [&]() -> Result<OutputFile> {
+    UPDATE_TRY_ASSIGN(NamedPlace place, open_named_place(files, target));
+    UPDATE_TRY_ASSIGN(const auto old, place.folder->lookup(place.name));
+    if (old && old->type != os::FileType::regular) {
+      return fail(Error(ErrorCode::failed, "it is not a regular file, and is left alone")
+                      .hint("remove it, or name another file"));
+    }
+    const std::string temporary = helper_temporary_name(place.name, random);
+    if (temporary.size() > kNameMax) {
+      return fail(ErrorCode::usage, "its name is too long to have a temporary one beside it");
+    }
+    UPDATE_TRY(remove_left_temporaries(place));
+    UPDATE_TRY_ASSIGN(auto file, place.folder->create_file(temporary, kPrivate));
+    OutputFile output(std::move(place), temporary, std::move(file));
+    UPDATE_TRY(output.file_->try_lock());
+    UPDATE_TRY(take_metadata(*output.file_, old, mode));
+    return output;
+  };
+  auto made = make();
+  if (!made) return fail(std::move(made).error().with("writing " + target));
+  return made;
+}
+
+OutputFile::~OutputFile() {
+  // Where that fails, the next run for this target removes it.
+  if (place_.folder && !temporary_.empty()) static_cast<void>(place_.folder->unlink(temporary_));
+}
+
+Status OutputFile::commit() {
+  const auto replace = [&]() -> Status {
+    UPDATE_TRY(file_->sync());
+    UPDATE_TRY(place_.folder->rename(temporary_, place_.name));
+    temporary_.clear();
+    Status synced = place_.folder->sync();
+    if (synced) return synced;
+    return fail(std::move(synced).error().with("the new file is in place, but"));
+  };
+  Status replaced = replace();
+  if (replaced) return replaced;
+  return fail(
+      std::move(replaced).error().with("writing " + place_.name + " in " + place_.folder->path()));
+}
+
+}  // namespace update::image

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "engine/image/file/named_file.hpp"
+#include "engine/os/filesystem.hpp"
+
+namespace update::image {
+
+/// A file that takes another's place whole or not at all: it is made under a name of its own in the
+/// same folder (layout.hpp), and renamed when it is complete. Destroyed before that, it is removed.
+class OutputFile {
+ public:
+  /// Takes the target's permission bits and owner where it exists, else `mode`. A target that is no
+  /// regular file is refused. Left temporaries of killed runs for this target are removed.
+  static Result<OutputFile> create(os::FileSystem& files, const std::string& target,
+                                   std::uint32_t mode, std::uint32_t random);
+  OutputFile(OutputFile&&) noexcept = default;
+  OutputFile& operator=(OutputFile&&) = delete;
+  ~OutputFile();
+
+  os::File& file() { return *file_; }
+  /// The file is complete: synced, renamed, the folder synced. Durable on return.
+  Status commit();
+
+ private:
+  OutputFile(NamedPlace place, std::string temporary, std::unique_ptr<os::File> file)
+      : place_(std::move(place)), temporary_(std::move(temporary)), file_(std::move(file)) {}
+
+  NamedPlace place_;
+  std::string temporary_;  ///< empty once it was renamed
+  std::unique_ptr<os::File> file_;
+};
+
+}  // namespace update::image
