@@ -1,0 +1,106 @@
+#include "engine/image/check/check_state.hpp"
+#include "engine/image/ext4/open_image.hpp"
+#include "engine/image/ext4/superblock.hpp"
+#include "engine/image/read/read_image.hpp"
+
+#include <algorithm>
+
+namespace update::image {
+namespace {
+
+constexpr std::uint64_t kCheckMemory = 128U << 20;
+constexpr std::int64_t kCheckSeconds = 120;
+
+std::string check_opened(ext2_filsys fs, std::size_t most) {
+  CheckState state(fs, most);
+  if (check_groups(state)) {
+    check_inodes(state);
+    check_hidden(state);
+    check_folders(state);
+    check_counts(state);
+  }
+  std::string joined;
+  for (const std::string& line : state.findings.lines()) joined.append(line).append("\n");
+  return joined;
+}
+
+std::vector<std::string> split_lines(std::string_view text, std::size_t most) {
+  std::vector<std::string> lines;
+  while (!text.empty() && lines.size() < most) {
+    const std::string_view line = text.substr(0, text.find('\n'));
+    lines.emplace_back(line);
+    text.remove_prefix(std::min(line.size() + 1, text.size()));
+  }
+  return lines;
+}
+
+}  // namespace
+
+CheckState::CheckState(ext2_filsys opened, std::size_t most)
+    : fs(opened),
+      findings(most),
+      mapper(opened, ext2fs_blocks_count(opened->super)),
+      attributes(opened, mapper),
+      inodes(opened->super->s_inodes_count) {
+  ext2fs_block_bitmap bitmap = nullptr;
+  if (ext2fs_allocate_block_bitmap(fs, "blocks found", &bitmap) == 0) used.reset(bitmap);
+}
+
+void CheckState::take_blocks(ext2_ino_t inode, std::uint64_t first, std::uint64_t length) {
+  const auto count = static_cast<unsigned int>(length);
+  // Tables may share a cluster, files may not, unless the image says that they do.
+  const bool alone =
+      inode != 0 ? ext2fs_has_feature_shared_blocks(fs->super) == 0 : fs->cluster_ratio_bits == 0;
+  if (alone && ext2fs_test_block_bitmap_range2(used.get(), first, count) == 0) {
+    const std::string where = "blocks from " + std::to_string(first) + " on that are used already";
+    if (inode != 0) {
+      found(inode, "has " + where);
+    } else {
+      findings.add("the tables of the image have " + where);
+    }
+  }
+  ext2fs_mark_block_bitmap_range2(used.get(), first, count);
+}
+
+bool CheckState::is_hidden(ext2_ino_t inode) const {
+  const ext2_super_block& super = *fs->super;
+  return (inode < EXT2_FIRST_INO(fs->super) && inode != EXT2_ROOT_INO) ||
+         (inode == super.s_orphan_file_inum && ext2fs_has_feature_orphan_file(fs->super) != 0) ||
+         inode == super.s_prj_quota_inum || inode == super.s_usr_quota_inum ||
+         inode == super.s_grp_quota_inum ||
+         (inode == super.s_journal_inum && ext2fs_has_feature_journal(fs->super) != 0);
+}
+
+Result<std::vector<std::string>> check_image(os::Confinement& confinement, os::File& image,
+                                             std::size_t most) {
+  const auto superblock = read_superblock(image);
+  if (!superblock) {
+    // An error of reading the file says nothing about what is in it.
+    if (superblock.error().system_errno() != 0) return fail(superblock.error());
+    return std::vector<std::string>{superblock.error().message()};
+  }
+  // Until the journal was carried out, all else would be told of a state that is not the last one.
+  if (const Status settled = check_settled(*superblock, false); !settled) {
+    return std::vector<std::string>{settled.error().message()};
+  }
+  os::ConfinementLimits confined;
+  confined.files = {&image};
+  confined.cpu_seconds = kCheckSeconds;
+  confined.memory_bytes =
+      kCheckMemory + superblock->inodes * sizeof(InodeFacts) + superblock->blocks / 4;
+  const auto work = [&]() -> Result<std::string> {
+    const auto fs = open_image(image, false);
+    if (!fs) return fs.error().message() + "\n";
+    return check_opened(fs->get(), most);
+  };
+  UPDATE_TRY_ASSIGN(const std::string answer, confinement.run(confined, work));
+  std::vector<std::string> lines = split_lines(answer, most);
+  const auto state = [&](bool is_so, const char* line) {
+    if (is_so && lines.size() < most) lines.insert(lines.begin(), line);
+  };
+  state(superblock->has_orphans, "the image has deleted files that were still open");
+  state(superblock->has_errors, "the image was marked as damaged by the kernel");
+  return lines;
+}
+
+}  // namespace update::image

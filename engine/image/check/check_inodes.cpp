@@ -1,0 +1,304 @@
+#include "engine/image/check/check_state.hpp"
+#include "engine/image/ext4/open_image.hpp"
+
+#include <ext2fs/ext2_ext_attr.h>
+
+#include <algorithm>
+#include <cstring>
+#include <optional>
+
+namespace update::image {
+namespace {
+
+constexpr std::uint32_t kSector = 512;
+
+struct ScanClose {
+  void operator()(ext2_inode_scan scan) const { ext2fs_close_inode_scan(scan); }
+};
+using Scan = std::unique_ptr<std::remove_pointer_t<ext2_inode_scan>, ScanClose>;
+
+struct AttributeBlock {
+  std::uint32_t counted = 0;  ///< as it says
+  std::uint32_t found = 0;
+};
+
+struct Kind {
+  InodeUse use = InodeUse::free;
+  std::uint8_t folder_type = 0;
+};
+
+std::optional<Kind> kind_of(const DiskInode& inode) {
+  const std::uint16_t mode = inode.raw().i_mode;
+  if (LINUX_S_ISREG(mode)) {
+    if (inode.has_flag(EXT4_EA_INODE_FL)) return Kind{InodeUse::attribute, EXT2_FT_UNKNOWN};
+    return Kind{InodeUse::file, EXT2_FT_REG_FILE};
+  }
+  if (LINUX_S_ISDIR(mode)) return Kind{InodeUse::folder, EXT2_FT_DIR};
+  if (LINUX_S_ISLNK(mode)) return Kind{InodeUse::link, EXT2_FT_SYMLINK};
+  if (LINUX_S_ISCHR(mode)) return Kind{InodeUse::other, EXT2_FT_CHRDEV};
+  if (LINUX_S_ISBLK(mode)) return Kind{InodeUse::other, EXT2_FT_BLKDEV};
+  if (LINUX_S_ISFIFO(mode)) return Kind{InodeUse::other, EXT2_FT_FIFO};
+  if (LINUX_S_ISSOCK(mode)) return Kind{InodeUse::other, EXT2_FT_SOCK};
+  return std::nullopt;
+}
+
+class InodeCheck {
+ public:
+  explicit InodeCheck(CheckState& state) : state_(state), fs_(state.fs) {}
+
+  void run() {
+    ext2_inode_scan opened = nullptr;
+    errcode_t code = ext2fs_open_inode_scan(fs_, 0, &opened);
+    const Scan scan(opened);
+    std::vector<std::byte> bytes(static_cast<std::size_t>(EXT2_INODE_SIZE(fs_->super)));
+    while (code == 0 && !state_.findings.full()) {
+      ext2_ino_t number = 0;
+      code = ext2fs_get_next_inode_full(scan.get(), &number,
+                                        reinterpret_cast<ext2_inode*>(bytes.data()),
+                                        static_cast<int>(bytes.size()));
+      const bool readable =
+          code == 0 || code == EXT2_ET_INODE_CSUM_INVALID || code == EXT2_ET_INODE_IS_GARBAGE;
+      if (!readable) break;
+      if (code == 0 && number == 0) break;
+      if (code != 0) state_.found(number, "has a wrong checksum");
+      code = 0;
+      check(DiskInode(fs_, number, bytes));
+    }
+    if (code != 0) state_.findings.add(ext2_error(code, "reading the inodes").message());
+    for (const auto& [block, counts] : attribute_blocks_) {
+      if (counts.counted == counts.found) continue;
+      state_.findings.add("the image's block " + std::to_string(block) + " of attributes has " +
+                          std::to_string(counts.found) + " users and counts " +
+                          std::to_string(counts.counted));
+    }
+  }
+
+ private:
+  void check(const DiskInode& inode);
+  void check_attributes(const DiskInode& inode);
+  void check_attribute_hashes(const DiskInode& inode);
+  void take_attribute_block(const DiskInode& inode);
+  void check_blocks(const DiskInode& inode, const Kind& kind);
+  void take_map(const DiskInode& inode);
+  void check_block_count(const DiskInode& inode);
+  void check_size(const DiskInode& inode, const Kind& kind);
+  void check_link(const DiskInode& inode);
+  bool is_short_link(const DiskInode& inode, const Kind& kind) const {
+    return kind.use == InodeUse::link && !inode.has_flag(EXT4_EXTENTS_FL) &&
+           !inode.has_flag(EXT4_EA_INODE_FL) && inode.size() > 0 &&
+           inode.size() < inode.block_area().size();
+  }
+
+  CheckState& state_;
+  ext2_filsys fs_;
+  BlockMap map_;
+  std::uint64_t clusters_ = 0;  ///< of the inode that is looked at
+  std::unordered_map<std::uint64_t, AttributeBlock> attribute_blocks_;
+};
+
+void InodeCheck::check(const DiskInode& inode) {
+  const ext2_ino_t number = inode.number();
+  const ext2_inode_large& raw = inode.raw();
+  const bool bad_blocks = number == EXT2_BAD_INO;
+  if (raw.i_links_count == 0 && !bad_blocks) {
+    const bool never_deleted = raw.i_mode != 0 && raw.i_dtime == 0;
+    if (never_deleted && !state_.is_hidden(number))
+      state_.found(number, "is deleted, but not when");
+    return;
+  }
+  const auto kind = kind_of(inode);
+  InodeFacts& facts = state_.facts(number);
+  facts.links = raw.i_links_count;
+  if (!kind && !state_.is_hidden(number)) {
+    facts.use = InodeUse::other;
+    return state_.found(number, "has an illegal mode");
+  }
+  if (kind) {
+    facts.use = kind->use;
+    facts.folder_type = kind->folder_type;
+    if (kind->use == InodeUse::folder) state_.folders.emplace(number, FolderFacts{});
+  }
+  if (raw.i_dtime != 0 && !state_.is_hidden(number)) state_.found(number, "is deleted and in use");
+  if (inode.has_flag(EXT4_EXTENTS_FL) && ext2fs_has_feature_extents(fs_->super) == 0) {
+    return state_.found(number, "has extents, which the image says it has not");
+  }
+  if (inode.has_flag(EXT4_INLINE_DATA_FL) && ext2fs_has_feature_inline_data(fs_->super) == 0) {
+    return state_.found(number, "has its data within, which the image says it has not");
+  }
+  clusters_ = 0;
+  check_attributes(inode);
+  check_blocks(inode, kind.value_or(Kind{InodeUse::file, EXT2_FT_REG_FILE}));
+}
+
+void InodeCheck::check_attributes(const DiskInode& inode) {
+  const Status read = state_.attributes.read(inode);
+  state_.findings.add(read);
+  const ext2_inode_large& raw = inode.raw();
+  if ((raw.i_file_acl != 0 && ext2fs_has_feature_xattr(fs_->super) == 0) ||
+      (raw.osd2.linux2.l_i_file_acl_high != 0 && ext2fs_has_feature_64bit(fs_->super) == 0)) {
+    state_.found(inode.number(), "has attributes, which the image says it has not");
+  }
+  take_attribute_block(inode);
+  if (!read) return;
+  check_attribute_hashes(inode);
+  for (const DiskAttribute& attribute : state_.attributes.all()) {
+    if (is_acl(attribute.kind) && !acl_from_disk(attribute.value)) {
+      state_.found(inode.number(), "has a damaged ACL");
+    }
+    // What an attribute has in an inode of its own is counted with its owner, too.
+    if (attribute.value_inode != 0) {
+      clusters_ += (attribute.value.size() + fs_->blocksize - 1) / fs_->blocksize;
+    }
+  }
+}
+
+void InodeCheck::check_attribute_hashes(const DiskInode& inode) {
+  for (const DiskAttribute& attribute : state_.attributes.all()) {
+    if (attribute.hash == 0 || attribute.value_inode != 0) continue;
+    struct {
+      ext2_ext_attr_entry entry;
+      char name[EXT2_NAME_LEN + 1];
+    } copy{};
+    copy.entry.e_name_len = static_cast<std::uint8_t>(attribute.name.size());
+    copy.entry.e_name_index = attribute.kind;
+    copy.entry.e_value_size = static_cast<std::uint32_t>(attribute.value.size());
+    std::memcpy(copy.name, attribute.name.data(), attribute.name.size());
+    // The hash reads whole words: up to three zeros behind the value.
+    std::string value(attribute.value);
+    value.resize((value.size() + 3) / 4 * 4);
+    if (ext2fs_ext_attr_hash_entry(&copy.entry, value.data()) != attribute.hash &&
+        ext2fs_ext_attr_hash_entry_signed(&copy.entry, value.data()) != attribute.hash) {
+      state_.found(inode.number(), "has an attribute with a wrong hash");
+    }
+  }
+}
+
+void InodeCheck::take_attribute_block(const DiskInode& inode) {
+  const std::uint64_t block =
+      ext2fs_file_acl_block(fs_, reinterpret_cast<const ext2_inode*>(&inode.raw()));
+  if (block <= fs_->super->s_first_data_block || block >= ext2fs_blocks_count(fs_->super)) return;
+  ++clusters_;
+  const auto [at, fresh] = attribute_blocks_.try_emplace(block);
+  ++at->second.found;
+  if (!fresh) return;
+  state_.take_blocks(inode.number(), block, 1);
+  std::string bytes(fs_->blocksize, '\0');
+  if (io_channel_read_blk64(fs_->io, block, 1, bytes.data()) != 0) return;
+  ext2_ext_attr_header header;
+  std::memcpy(&header, bytes.data(), sizeof(header));
+  at->second.counted = header.h_refcount;
+}
+
+void InodeCheck::check_blocks(const DiskInode& inode, const Kind& kind) {
+  map_.runs.clear();
+  const bool without_map = inode.has_flag(EXT4_INLINE_DATA_FL) || kind.use == InodeUse::other ||
+                           is_short_link(inode, kind);
+  if (!without_map) {
+    const Status mapped = state_.mapper.map(inode, map_);
+    if (!mapped) return state_.findings.add(mapped);
+    // To a reader it is a file of which nothing was written.
+    if (inode.has_flag(EXT4_EXTENTS_FL) && inode.raw().i_block[0] == 0) {
+      state_.found(inode.number(), "has no header of its extents");
+    }
+    take_map(inode);
+  }
+  check_block_count(inode);
+  check_size(inode, kind);
+}
+
+void InodeCheck::take_map(const DiskInode& inode) {
+  const ext2_ino_t number = inode.number();
+  if (number == EXT2_RESIZE_INO) {
+    // It names space beside the descriptors, which was marked with them; only its list is its own.
+    if (!map_.nodes.empty()) state_.take_blocks(number, map_.nodes[0], 1);
+    clusters_ += map_.nodes.size() + map_.blocks;
+    return;
+  }
+  for (const std::uint64_t node : map_.nodes) {
+    state_.take_blocks(number, node, 1);
+    ++clusters_;
+  }
+  const std::uint64_t mask = static_cast<std::uint64_t>(EXT2FS_CLUSTER_MASK(fs_));
+  std::uint64_t last_cluster = UINT64_MAX;
+  for (const BlockRun& run : map_.runs) {
+    std::uint64_t first = run.physical & ~mask;
+    const std::uint64_t end = (run.physical + run.length + mask) & ~mask;
+    // Runs of one file may share a cluster.
+    if (first == last_cluster) first += mask + 1;
+    last_cluster = end - mask - 1;
+    if (first >= end) continue;
+    state_.take_blocks(number, first,
+                       std::min<std::uint64_t>(end, ext2fs_blocks_count(fs_->super)) - first);
+    clusters_ += (end - first) / (mask + 1);
+  }
+}
+
+void InodeCheck::check_block_count(const DiskInode& inode) {
+  if (inode.number() == EXT2_BAD_INO) return;
+  const ext2_inode_large& raw = inode.raw();
+  const bool huge = ext2fs_has_feature_huge_file(fs_->super) != 0;
+  const std::uint64_t high = huge ? std::uint64_t{raw.osd2.linux2.l_i_blocks_hi} << 32 : 0;
+  const std::uint64_t counted = raw.i_blocks | high;
+  const std::uint64_t blocks = clusters_ * static_cast<std::uint64_t>(EXT2FS_CLUSTER_RATIO(fs_));
+  const std::uint64_t unit =
+      huge && inode.has_flag(EXT4_HUGE_FILE_FL) ? 1 : fs_->blocksize / kSector;
+  if (counted == blocks * unit) return;
+  state_.found(inode.number(), "has " + std::to_string(blocks * unit) +
+                                   " units of space and counts " + std::to_string(counted));
+}
+
+void InodeCheck::check_size(const DiskInode& inode, const Kind& kind) {
+  const std::uint64_t size = inode.size();
+  const std::uint64_t block = fs_->blocksize;
+  if (inode.number() == EXT2_RESIZE_INO || inode.number() == EXT2_BAD_INO) return;
+  if (kind.use == InodeUse::link) return check_link(inode);
+  if (kind.use == InodeUse::other) {
+    if (size != 0) state_.found(inode.number(), "is a device, socket or pipe with a size");
+    return;
+  }
+  if (inode.has_flag(EXT4_INLINE_DATA_FL)) {
+    const std::size_t room =
+        inode.block_area().size() + state_.attributes.inline_data().value_or("").size();
+    const bool fits = kind.use == InodeUse::folder ? size == room : size <= room;
+    if (!fits) state_.found(inode.number(), "has a wrong size");
+    return;
+  }
+  std::uint64_t end = 0;
+  for (const BlockRun& run : map_.runs) {
+    if (run.written) end = run.logical + run.length;
+  }
+  if (kind.use == InodeUse::folder) {
+    if (size % block != 0 || size / block != end) state_.found(inode.number(), "has a wrong size");
+  } else if (size > (block << 32) - 1 ||
+             (end > 0 && size < (end - 1) * block && !inode.has_flag(EXT4_VERITY_FL))) {
+    state_.found(inode.number(), "has a wrong size");
+  }
+}
+
+void InodeCheck::check_link(const DiskInode& inode) {
+  const std::uint64_t size = inode.size();
+  const bool encrypted = inode.has_flag(EXT4_ENCRYPT_FL);
+  std::string target;
+  const auto area = inode.block_area();
+  if (inode.has_flag(EXT4_INLINE_DATA_FL) || map_.runs.empty()) {
+    target.assign(reinterpret_cast<const char*>(area.data()), area.size());
+    if (const auto rest = state_.attributes.inline_data()) target.append(*rest);
+  } else {
+    target.resize(fs_->blocksize);
+    const auto code = io_channel_read_blk64(fs_->io, map_.runs[0].physical, 1, target.data());
+    if (code != 0 || map_.runs[0].logical != 0 || map_.blocks != 1) target.clear();
+  }
+  if (size == 0 || size > target.size() ||
+      (!encrypted && target.substr(0, size).find('\0') != std::string::npos) ||
+      (!encrypted && size < target.size() && target[size] != '\0')) {
+    state_.found(inode.number(), "is a damaged link");
+  }
+}
+
+}  // namespace
+
+void check_inodes(CheckState& state) {
+  InodeCheck(state).run();
+}
+
+}  // namespace update::image

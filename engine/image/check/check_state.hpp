@@ -1,0 +1,92 @@
+#pragma once
+
+#include <ext2fs/ext2fs.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <type_traits>
+#include <unordered_map>
+#include <vector>
+
+#include "engine/image/read/disk_attributes.hpp"
+#include "engine/image/read/disk_inode.hpp"
+
+// What the passes of check_image() share. Each pass tells what it finds and goes on, as far as what
+// the next ones rely on is there.
+namespace update::image {
+
+/// What is wrong, the first few; the rest is counted by nobody.
+class Findings {
+ public:
+  explicit Findings(std::size_t most) : most_(most) {}
+  void add(std::string line) {
+    if (!full()) lines_.push_back(std::move(line));
+  }
+  /// An error that is one: what came out of reading.
+  void add(const Status& status) {
+    if (!status) add(status.error().message());
+  }
+  bool full() const { return lines_.size() >= most_; }
+  const std::vector<std::string>& lines() const { return lines_; }
+
+ private:
+  std::size_t most_;
+  std::vector<std::string> lines_;
+};
+
+enum class InodeUse : std::uint8_t { free, file, folder, link, other, attribute };
+
+/// What the table of inodes says of one, and what the folders do.
+struct InodeFacts {
+  std::uint16_t links = 0;
+  std::uint16_t found_links = 0;  ///< 65,535 stands for more, too
+  InodeUse use = InodeUse::free;
+  std::uint8_t folder_type = 0;  ///< EXT2_FT_*
+};
+
+struct FolderFacts {
+  ext2_ino_t named_in = 0;  ///< 0: nowhere
+  ext2_ino_t above = 0;     ///< what its ".." says
+};
+
+struct BitmapFree {
+  void operator()(ext2fs_block_bitmap bitmap) const { ext2fs_free_block_bitmap(bitmap); }
+};
+using Bitmap = std::unique_ptr<std::remove_pointer_t<ext2fs_block_bitmap>, BitmapFree>;
+
+struct CheckState {
+  CheckState(ext2_filsys opened, std::size_t most);
+
+  /// Marks blocks as used by `inode` (0: the file system); tells where they are used already.
+  void take_blocks(ext2_ino_t inode, std::uint64_t first, std::uint64_t length);
+  void found(ext2_ino_t inode, std::string_view problem) {
+    findings.add(damaged_inode(inode, problem).message());
+  }
+  /// One that no folder has to name: a quota file, the journal.
+  bool is_hidden(ext2_ino_t inode) const;
+  InodeFacts& facts(ext2_ino_t inode) { return inodes[inode - 1]; }
+
+  ext2_filsys fs;
+  Findings findings;
+  BlockMapper mapper;
+  DiskAttributes attributes;
+  Bitmap used;  ///< clusters, as they were found to be used
+  std::vector<InodeFacts> inodes;
+  std::unordered_map<ext2_ino_t, FolderFacts> folders;
+};
+
+/// Descriptors of the groups, backups of the superblock, where the tables lie. false: so damaged
+/// that nothing else can be looked at.
+bool check_groups(CheckState& state);
+void check_inodes(CheckState& state);
+/// What no folder names: the journal, quotas, the block against double mounts.
+void check_hidden(CheckState& state);
+/// Entries, and that each folder is below the top.
+void check_folders(CheckState& state);
+/// The hash tree of a large folder.
+void check_folder_index(CheckState& state, const DiskInode& inode);
+/// Links, bitmaps, and what is counted.
+void check_counts(CheckState& state);
+
+}  // namespace update::image

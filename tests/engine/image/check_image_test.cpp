@@ -1,0 +1,222 @@
+#include "engine/image/read/read_image.hpp"
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "tests/engine/image/ext4_image.hpp"
+#include "tests/fake/fake_system.hpp"
+
+namespace update::image {
+namespace {
+
+constexpr std::string_view kPlain = "-O ^metadata_csum";
+
+void fill(const ScratchFolder& folder) {
+  namespace fs = std::filesystem;
+  fs::create_directories(folder / "one/two/three");
+  folder.put("one/file", std::string(50'000, 'f'));
+  folder.put("one/other", std::string(5000, 'o'));
+  folder.put("one/two/file", "text");
+  fs::create_symlink("target", folder / "one/link");
+  fs::create_symlink(std::string(300, 't'), folder / "one/long-link");
+  fs::create_hard_link(folder / "one/file", folder / "one/second");
+}
+
+std::vector<std::string> check(const Ext4Image& image) {
+  FakeConfinement confinement;
+  const auto file = image.open();
+  auto lines = check_image(confinement, *file);
+  return lines ? std::move(*lines) : std::vector<std::string>{"error: " + lines.error().message()};
+}
+
+std::string joined(const std::vector<std::string>& lines) {
+  std::string all;
+  for (const std::string& line : lines) all += line + "\n";
+  return all;
+}
+
+class CheckImage : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (!Ext4Image::have_tools()) GTEST_SKIP() << "mke2fs, debugfs or e2fsck is missing";
+  }
+};
+
+// What the tools make is consistent, whatever the features.
+class CheckSoundImage : public testing::TestWithParam<const char*> {};
+
+TEST_P(CheckSoundImage, IsConsistent) {
+  if (!Ext4Image::have_tools()) GTEST_SKIP() << "mke2fs, debugfs or e2fsck is missing";
+  ScratchFolder folder;
+  fill(folder);
+  const Ext4Image image(std::string(GetParam()) + " -d " + folder.path(), "64M");
+  ASSERT_TRUE(image.made());
+  image.scratch().put("value", std::string(3000, 'v'));
+  ASSERT_TRUE(
+      image.debugfs("mknod pipe p\nmknod null c 1 3\nea_set /one/file user.small abc\n"
+                    "ea_set /one/other user.odd abcde\n"
+                    "ea_set -f " +
+                    (image.scratch() / "value") + " /one/two user.large\nrm /one/two/file\n"));
+  ASSERT_TRUE(image.is_consistent());
+  EXPECT_EQ(joined(check(image)), "");
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Features, CheckSoundImage,
+    testing::Values("", "-O ^metadata_csum", "-O ^metadata_csum,uninit_bg", "-O ^has_journal",
+                    "-O ^extents,^64bit", "-O inline_data", "-O ^resize_inode", "-O ^flex_bg",
+                    "-I 128", "-O bigalloc -C 16384", "-O ^64bit", "-O metadata_csum_seed",
+                    "-O orphan_file", "-O sparse_super2,^resize_inode", "-O meta_bg,^resize_inode",
+                    "-b 1024", "-b 2048", "-O ^dir_index", "-O ea_inode", "-O project",
+                    "-O ^filetype", "-E lazy_itable_init=1,nodiscard"));
+
+TEST_F(CheckImage, LargeFoldersWithAnIndexAreConsistent) {
+  ScratchFolder folder;
+  for (int at = 0; at < 3000; ++at) {
+    folder.put("a-name-that-is-not-short-at-all-" + std::to_string(at), "");
+  }
+  const Ext4Image image("-N 8000 -d " + folder.path(), "64M");
+  ASSERT_TRUE(image.made());
+  ASSERT_LE(Ext4Image::run("e2fsck -fyD " + image.path()), 256);
+  ASSERT_NE(image.ask("htree_dump /").find("Root node dump"), std::string::npos);
+  EXPECT_EQ(joined(check(image)), "");
+  // Two entries of the root exchanged: names are not where they are looked for.
+  const std::uint64_t root = image.block_at("/", 0);
+  const auto first = image.number<std::uint32_t>(root + 32 + 8 + 4);
+  const auto second = image.number<std::uint32_t>(root + 32 + 16 + 4);
+  image.patch_number(root + 32 + 8 + 4, second);
+  image.patch_number(root + 32 + 16 + 4, first);
+  EXPECT_FALSE(image.is_consistent());
+  EXPECT_NE(check(image).size(), 0U);
+}
+
+TEST_F(CheckImage, WhatTheKernelLeavesIsConsistent) {
+  const Ext4Image image("", "64M");
+  ASSERT_TRUE(image.made());
+  const std::string mounted = image.scratch() / "mounted";
+  std::filesystem::create_directory(mounted);
+  if (geteuid() != 0 || Ext4Image::run("mount -o loop " + image.path() + " " + mounted) != 0) {
+    GTEST_SKIP() << "loop mounts need root";
+  }
+  const int filled = Ext4Image::run(
+      "cd " + mounted +
+      "; for i in $(seq 800); do echo $i > a-file-with-a-rather-long-name-$i; done; rm -f *7;"
+      " mkdir -p x/y/z; ln -s target link; fallocate -l 1M reserved; mkfifo pipe;"
+      " for i in $(seq 1 2 400); do dd if=/dev/zero of=holes bs=4096 count=1 seek=$i conv=notrunc"
+      " status=none; done; fallocate -p -o 8192 -l 8192 reserved");
+  const int away = Ext4Image::run("umount " + mounted);
+  ASSERT_EQ(filled, 0);
+  ASSERT_EQ(away, 0);
+  ASSERT_TRUE(image.is_consistent());
+  EXPECT_EQ(joined(check(image)), "");
+}
+
+TEST_F(CheckImage, AJournalThatNeedsRecoveryIsTold) {
+  const Ext4Image image;
+  ASSERT_TRUE(image.debugfs("feature needs_recovery\n"));
+  const auto lines = check(image);
+  ASSERT_EQ(lines.size(), 1U);
+  EXPECT_NE(lines[0].find("journal needs recovery"), std::string::npos);
+}
+
+TEST_F(CheckImage, HiddenFilesOfQuotasAreConsistent) {
+  const Ext4Image image("-O quota,project");
+  ASSERT_TRUE(image.made());
+  EXPECT_EQ(joined(check(image)), "");
+}
+
+TEST_F(CheckImage, WhatTheKernelMarkedIsTold) {
+  const Ext4Image image;
+  ASSERT_TRUE(image.debugfs("set_super_value state 2\n"));
+  EXPECT_EQ(joined(check(image)), "the image was marked as damaged by the kernel\n");
+}
+
+TEST_F(CheckImage, ABlockInUseThatIsMarkedFreeIsFound) {
+  ScratchFolder folder;
+  fill(folder);
+  const Ext4Image image("-d " + folder.path());
+  const std::uint64_t block = image.block_at("/one/file", 3) / 4096;
+  ASSERT_TRUE(image.debugfs("freeb " + std::to_string(block) + " 1\n"));
+  ASSERT_FALSE(image.is_consistent());
+  const std::string lines = joined(check(image));
+  EXPECT_NE(lines.find(" block " + std::to_string(block) + " in use and marks it as free"),
+            std::string::npos)
+      << lines;
+}
+
+TEST_F(CheckImage, WhatIsNoImageIsTold) {
+  const Ext4Image image;
+  image.patch(1080, std::string_view("\0\0", 2));
+  const auto lines = check(image);
+  ASSERT_EQ(lines.size(), 1U);
+  EXPECT_NE(lines[0].find("no ext4 image"), std::string::npos);
+}
+
+// One thing is damaged by debugfs, and both e2fsck and we have to see it.
+struct Damage {
+  const char* name;
+  const char* commands;
+};
+
+class CheckDamagedImage : public testing::TestWithParam<Damage> {};
+
+TEST_P(CheckDamagedImage, IsFound) {
+  if (!Ext4Image::have_tools()) GTEST_SKIP() << "mke2fs, debugfs or e2fsck is missing";
+  ScratchFolder folder;
+  fill(folder);
+  for (const std::string_view options : {kPlain, std::string_view("")}) {
+    const Ext4Image image(std::string(options) + " -d " + folder.path());
+    ASSERT_TRUE(image.made());
+    ASSERT_EQ(joined(check(image)), "");
+    ASSERT_TRUE(image.debugfs(GetParam().commands));
+    ASSERT_FALSE(image.is_consistent()) << "the damage is none";
+    EXPECT_NE(check(image).size(), 0U) << options;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Kinds, CheckDamagedImage,
+    testing::Values(
+        Damage{"FreeInode", "clri /one/file\n"}, Damage{"InodeMarkedFree", "freei /one/file\n"},
+        Damage{"InodeMarkedUsed", "seti <100>\n"}, Damage{"BlockMarkedUsed", "setb 7000 3\n"},
+        Damage{"LinkCount", "set_inode_field /one/other links_count 3\n"},
+        Damage{"FolderLinkCount", "set_inode_field /one links_count 9\n"},
+        Damage{"BlockCount", "set_inode_field /one/file blocks 2\n"},
+        Damage{"SizeTooSmall", "set_inode_field /one/file size 100\n"},
+        Damage{"FolderSize", "set_inode_field /one size 8192\n"},
+        Damage{"FolderSizeOdd", "set_inode_field /one size 4000\n"},
+        Damage{"Mode", "set_inode_field /one/file mode 0010644\n"},
+        Damage{"ModeUnknown", "set_inode_field /one/file mode 0170644\n"},
+        Damage{"Deleted", "set_inode_field /one/file dtime 20200101\n"},
+        Damage{"Unnamed", "unlink /one/two/file\n"}, Damage{"FolderUnnamed", "unlink /one/two\n"},
+        Damage{"FolderTwice", "link /one/two /again\n"},
+        Damage{"FolderInItself", "link /one /one/two/three/loop\nunlink /one\n"},
+        Damage{"NoParent", "cd /one/two\nunlink ..\n"}, Damage{"Self", "cd /one/two\nunlink .\n"},
+        Damage{"NameOfNothing", "link <500> /nothing\n"},
+        Damage{"ReservedNamed", "link <8> /journal\n"},
+        Damage{"GroupFreeBlocks", "set_block_group 0 free_blocks_count 5\n"},
+        Damage{"GroupFreeInodes", "set_block_group 0 free_inodes_count 5\n"},
+        Damage{"GroupFolders", "set_block_group 0 used_dirs_count 77\n"},
+        Damage{"BlockBitmapPlace", "set_block_group 0 block_bitmap 99999\n"},
+        Damage{"InodeTablePlace", "set_block_group 0 inode_table 99999\n"},
+        Damage{"TableOverlap", "set_block_group 0 inode_bitmap 1\n"},
+        Damage{"ExtentOutside", "set_inode_field /one/file block[5] 99999\n"},
+        Damage{"ExtentInMetadata", "set_inode_field /one/file block[5] 1\n"},
+        Damage{"ExtentLength", "set_inode_field /one/file block[4] 0\n"},
+        Damage{"ExtentMagic", "set_inode_field /one/file block[0] 0\n"},
+        Damage{"TwoFilesOneBlock",
+               "set_inode_field /one/file block[5] 1500\n"
+               "set_inode_field /one/other block[5] 1500\n"},
+        Damage{"LinkSize", "set_inode_field /one/link size 3\n"},
+        Damage{"LongLinkSize", "set_inode_field /one/long-link size 9\n"},
+        Damage{"LinkEmpty", "set_inode_field /one/link size 0\n"},
+        Damage{"JournalGone", "clri <8>\n"}, Damage{"RootGone", "clri <2>\n"},
+        Damage{"RootFile", "set_inode_field <2> mode 0100644\n"},
+        Damage{"AttributePlace", "set_inode_field /one/file file_acl 99999\n"}),
+    [](const auto& made) { return std::string(made.param.name); });
+
+}  // namespace
+}  // namespace update::image
