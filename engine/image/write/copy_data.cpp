@@ -1,0 +1,102 @@
+#include "engine/image/write/copy_data.hpp"
+
+#include "engine/base/text.hpp"
+#include "engine/image/ext4/superblock.hpp"
+#include "engine/image/file/copy_range.hpp"
+#include "engine/image/write/mkfs.hpp"
+
+#include <algorithm>
+#include <span>
+
+namespace update::image {
+namespace {
+
+constexpr std::uint64_t kMostAtOnce = 256U << 20;
+
+Status check_stop(os::StopRequest& stop) {
+  switch (stop.pending()) {
+    case os::StopRequest::Signal::interrupt: return fail(ErrorCode::interrupted, "interrupted");
+    case os::StopRequest::Signal::terminate: return fail(ErrorCode::terminated, "terminated");
+    case os::StopRequest::Signal::none: break;
+  }
+  return {};
+}
+
+bool continues(const DataRun& run, const DataRun& next) {
+  return run.source + run.length == next.source && run.target + run.length == next.target &&
+         run.length + next.length <= kMostAtOnce;
+}
+
+// Smaller blocks than ours: behind the end of a file may be another one's bytes.
+bool has_whole_blocks(os::File& image) {
+  const auto superblock = read_superblock(image);
+  return superblock && superblock->block_size % kBlock == 0;
+}
+
+// The blocks of a file are its own up to their ends: with whole ones, what lies side by side is
+// copied at once, and blocks can be shared with the source.
+std::vector<DataRun> join(std::vector<DataRun> runs, std::uint64_t source_bytes,
+                          bool whole_blocks) {
+  std::sort(runs.begin(), runs.end(),
+            [](const DataRun& one, const DataRun& other) { return one.source < other.source; });
+  std::vector<DataRun> joined;
+  for (DataRun run : runs) {
+    const std::uint64_t whole = (run.length + kBlock - 1) / kBlock * kBlock;
+    if (whole_blocks && run.source % kBlock == 0 && run.target % kBlock == 0 &&
+        run.source + whole <= source_bytes) {
+      run.length = whole;
+    }
+    if (!joined.empty() && continues(joined.back(), run)) {
+      joined.back().length += run.length;
+    } else {
+      joined.push_back(run);
+    }
+  }
+  return joined;
+}
+
+Status copy_joined(std::vector<DataRun> runs, os::File& source, os::File& target,
+                   LastBlocks last_blocks, os::StopRequest& stop) {
+  UPDATE_TRY_ASSIGN(const os::FileInfo info, source.info());
+  const bool whole_blocks = last_blocks == LastBlocks::whole && has_whole_blocks(source);
+  RangeCopier copier;
+  for (const DataRun& run : join(std::move(runs), info.identity.size, whole_blocks)) {
+    UPDATE_TRY(check_stop(stop));
+    UPDATE_TRY(copier.copy(source, run.source, target, run.target, run.length));
+  }
+  return {};
+}
+
+Status copy_entry(std::span<const DataRun> runs, const Tree& tree, Contents& contents,
+                  os::File& target, RangeCopier& copier) {
+  const EntryIndex entry = runs.front().entry;
+  UPDATE_TRY_ASSIGN(os::File* const source, contents.open(tree, entry));
+  for (const DataRun& run : runs) {
+    UPDATE_TRY(copier.copy(*source, run.source, target, run.target, run.length));
+  }
+  return contents.close(tree, entry);
+}
+
+}  // namespace
+
+Status copy_data(std::vector<DataRun> runs, const Tree& tree, Contents& contents, os::File& target,
+                 LastBlocks last_blocks, os::StopRequest& stop) {
+  if (os::File* const source = contents.whole()) {
+    return copy_joined(std::move(runs), *source, target, last_blocks, stop);
+  }
+  RangeCopier copier;
+  for (std::size_t begin = 0; begin < runs.size();) {
+    std::size_t end = begin;
+    while (end < runs.size() && runs[end].entry == runs[begin].entry) ++end;
+    UPDATE_TRY(check_stop(stop));
+    Status copied =
+        copy_entry(std::span(runs).subspan(begin, end - begin), tree, contents, target, copier);
+    if (!copied) {
+      return fail(std::move(copied).error().with("copying " + quote(tree.path(runs[begin].entry))));
+    }
+    begin = end;
+  }
+  return {};
+}
+
+}  // namespace update::image

@@ -1,0 +1,233 @@
+#include "engine/image/write/write_image.hpp"
+#include "engine/image/write/write_tree.hpp"
+
+#include "tests/engine/image/image_tools.hpp"
+#include "tests/engine/image/tree_builder.hpp"
+
+#include <cstring>
+#include <functional>
+#include <vector>
+
+namespace update::image {
+namespace {
+
+constexpr std::uint64_t kMiB = 1U << 20;
+
+struct InProcess : os::Confinement {
+  Result<std::string> run(const os::ConfinementLimits& /*limits*/,
+                          const std::function<Result<std::string>()>& work) override {
+    return work();
+  }
+};
+
+/// A child that the image has taken over.
+struct Taken final : os::Confinement {
+  explicit Taken(std::vector<DataRun> runs) : runs_(std::move(runs)) {}
+  Result<std::string> run(const os::ConfinementLimits& /*limits*/,
+                          const std::function<Result<std::string>()>& /*work*/) override {
+    std::string answer(runs_.size() * sizeof(DataRun), '\0');
+    std::memcpy(answer.data(), runs_.data(), answer.size());
+    return answer;
+  }
+
+ private:
+  std::vector<DataRun> runs_;
+};
+
+struct Uninterrupted final : os::StopRequest {
+  Signal pending() override { return Signal::none; }
+  void hold() override {}
+  void let_go() override {}
+};
+
+/// Each entry has bytes of its own, so that no more than they are copied.
+struct Alone final : Contents {
+  explicit Alone(os::File& file) : file_(file) {}
+  Result<os::File*> open(const Tree& /*tree*/, EntryIndex /*entry*/) override { return &file_; }
+  Status close(const Tree& /*tree*/, EntryIndex /*entry*/) override { return {}; }
+
+ private:
+  os::File& file_;
+};
+
+class AddToImage : public testing::Test {
+ protected:
+  std::unique_ptr<os::File> open(const std::string& name) {
+    auto folder = files_.open_folder(scratch_.path());
+    auto file = (*folder)->open_file_for_update(name);
+    return file ? std::move(*file) : nullptr;
+  }
+  void make(TreeBuilder& builder, std::uint64_t bytes) {
+    scratch_.put("source", builder.bytes());
+    const auto source = open("source");
+    ImageContents contents(*source);
+    const auto target = new_image(scratch_, "image", 0);
+    const Status written = write_image(*target, {.bytes = bytes, .grow_to_bytes = 0, .label = {}},
+                                       test_identity(), builder.tree(), contents, {}, stop_);
+    ASSERT_TRUE(written) << written.error().message();
+  }
+  Status add(TreeBuilder& builder, const std::string& path) {
+    InProcess confinement;
+    return add(builder, path, confinement);
+  }
+  Status add(TreeBuilder& builder, const std::string& path, os::Confinement& confinement) {
+    scratch_.put("source", builder.bytes());
+    const auto source = open("source");
+    Alone contents(*source);
+    const auto target = open("image");
+    return add_to_image(confinement, *target, path, builder.tree(), contents, {}, stop_,
+                        1'700'000'000);
+  }
+  std::string content(const std::string& path) const {
+    std::string text = run_tool("debugfs -R 'cat " + path + "' " + (scratch_ / "image")).text;
+    return text.substr(text.find('\n') + 1);  // after the line with the version
+  }
+  std::string fingerprint() const { return run_tool("sha256sum < " + (scratch_ / "image")).text; }
+  std::string stat(const std::string& path) const {
+    return run_tool("debugfs -R 'stat " + path + "' " + (scratch_ / "image")).text;
+  }
+
+  ScratchFolder scratch_;
+  os::LinuxFileSystem files_;
+  Uninterrupted stop_;
+};
+
+TEST_F(AddToImage, GoesIntoFoldersReplacesFilesAndLeavesTheRest) {
+  TreeBuilder old;
+  const EntryIndex etc = old.folder(0, "etc", 0700);
+  const EntryIndex linked = old.file(etc, "linked", std::string(20'000, 'o'));
+  old.again(0, "other-name", linked);
+  old.file(etc, "replaced", std::string(50'000, 'o'));
+  old.file(etc, "kept", "kept");
+  old.link(etc, "link", std::string(100, 'l'));
+  make(old, 64 * kMiB);
+
+  TreeBuilder added;
+  added[0].mode = 0111;
+  const EntryIndex folder = added.folder(0, "etc", 0751);
+  added.file(folder, "replaced", "new", 0600);
+  added.file(folder, "linked", "newer");
+  added.link(folder, "link", "elsewhere");
+  added.file(added.folder(folder, "made"), "deep", std::string(9000, 'd'));
+  const Status done = add(added, "/");
+  ASSERT_TRUE(done) << done.error().message();
+  expect_clean(scratch_ / "image");
+  EXPECT_EQ(content("/etc/replaced"), "new");
+  EXPECT_EQ(content("/etc/linked"), "newer");
+  EXPECT_EQ(content("/other-name"), std::string(20'000, 'o'));
+  EXPECT_EQ(content("/etc/kept"), "kept");
+  EXPECT_EQ(content("/etc/made/deep"), std::string(9000, 'd'));
+  EXPECT_NE(stat("/etc").find("Mode:  0751"), std::string::npos);
+  EXPECT_NE(stat("/").find("Mode:  0755"), std::string::npos) << "the folder keeps its own mode";
+  EXPECT_NE(stat("/etc/link").find("elsewhere"), std::string::npos);
+}
+
+TEST_F(AddToImage, OnceMoreGivesTheSameAndUsesNoMoreRoom) {
+  TreeBuilder none;
+  make(none, 16 * kMiB);
+  TreeBuilder added;
+  const EntryIndex folder = added.folder(0, "folder");
+  for (int at = 0; at < 1000; ++at) added.file(folder, "file" + std::to_string(at), "bytes");
+  ASSERT_TRUE(add(added, "/"));
+  const auto free_blocks = [&] {
+    return run_tool("dumpe2fs -h " + (scratch_ / "image") + " | grep '^Free '").text;
+  };
+  const std::string before = free_blocks();
+  ASSERT_TRUE(add(added, "/"));
+  expect_clean(scratch_ / "image");
+  EXPECT_EQ(free_blocks(), before);
+}
+
+TEST_F(AddToImage, OldBytesDoNotShowBehindNewOnes) {
+  TreeBuilder old;
+  old.file(0, "file", std::string(2 * kMiB, 'o'));
+  make(old, 16 * kMiB);
+  TreeBuilder added;
+  added.file(0, "file", "new");
+  ASSERT_TRUE(add(added, "/"));
+  const std::string extents = run_tool("debugfs -R 'blocks /file' " + (scratch_ / "image")).text;
+  const auto block = std::stoull(extents.substr(extents.find('\n') + 1));
+  std::vector<std::byte> bytes(4096);
+  ASSERT_TRUE(open("image")->read_at(bytes, block * 4096));
+  EXPECT_EQ(std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size()),
+            "new" + std::string(4093, '\0'));
+}
+
+TEST_F(AddToImage, AnotherKindIsRefusedBeforeAnythingIsWritten) {
+  TreeBuilder old;
+  old.file(0, "name", "bytes");
+  make(old, 16 * kMiB);
+  const std::string before = fingerprint();
+  TreeBuilder added;
+  added.file(0, "a", "a");
+  added.folder(0, "name");
+  const Status done = add(added, "/");
+  ASSERT_FALSE(done);
+  EXPECT_EQ(done.error().code(), ErrorCode::failed);
+  EXPECT_NE(done.error().message().find("/name"), std::string::npos);
+  EXPECT_EQ(fingerprint(), before);
+}
+
+TEST_F(AddToImage, WhatDoesNotFitIsNoSpaceBeforeAnythingIsWritten) {
+  TreeBuilder none;
+  make(none, 16 * kMiB);
+  const std::string before = fingerprint();
+  TreeBuilder added;
+  added.file(0, "large", std::string(15 * kMiB, 'x'));
+  const Status done = add(added, "/");
+  ASSERT_FALSE(done);
+  EXPECT_EQ(done.error().code(), ErrorCode::no_space);
+  EXPECT_EQ(fingerprint(), before);
+}
+
+TEST_F(AddToImage, AFolderThatIsNotThereIsNotFound) {
+  TreeBuilder none;
+  make(none, 16 * kMiB);
+  TreeBuilder added;
+  const Status done = add(added, "/a/b");
+  ASSERT_FALSE(done);
+  EXPECT_EQ(done.error().code(), ErrorCode::not_found);
+}
+
+TEST_F(AddToImage, AnImageInUseIsRefused) {
+  TreeBuilder none;
+  make(none, 16 * kMiB);
+  ASSERT_EQ(run_tool("debugfs -w -R 'feature needs_recovery' " + (scratch_ / "image")).status, 0);
+  const Status done = add(none, "/");
+  ASSERT_FALSE(done);
+  EXPECT_EQ(done.error().code(), ErrorCode::failed);
+  EXPECT_NE(done.error().hint().find("e2fsck"), std::string::npos);
+}
+
+TEST_F(AddToImage, TheAnswerOfTheChildIsNotBelieved) {
+  TreeBuilder none;
+  make(none, 16 * kMiB);
+  const std::string before = fingerprint();
+  TreeBuilder added;
+  added.file(0, "one", std::string(8192, 'x'));
+  added.file(0, "two", std::string(4096, 'y'));
+  const DataRun two{2, 8192, 8 * kMiB, 4096};
+  const std::vector<std::vector<DataRun>> answers = {
+      {},
+      {{1, 0, 16 * kMiB, 8192}, two},                         // behind the end
+      {{1, 0, UINT64_MAX - 4096, 8192}, two},                 // wraps around
+      {{1, 0, 8 * kMiB - 4096, 8192}, two},                   // onto another run
+      {{1, 4096, kMiB, 8192}, two},                           // other bytes of the source
+      {{1, 0, kMiB, 12288}, two},                             // more than there is
+      {{1, 0, kMiB, 0}, {1, 0, kMiB, 8192}, two},             // nothing
+      {{1, 0, kMiB, 8192}, two, {2, 12288, 9 * kMiB, 4096}},  // once too often
+      {{2, 0, kMiB, 8192}, two},                              // another file
+  };
+  for (const auto& answer : answers) {
+    Taken taken(answer);
+    const Status done = add(added, "/", taken);
+    ASSERT_FALSE(done);
+    EXPECT_EQ(done.error().code(), ErrorCode::not_trusted);
+  }
+  EXPECT_EQ(fingerprint(), before);
+  Taken honest({{1, 0, kMiB, 8192}, two});
+  EXPECT_TRUE(add(added, "/", honest));
+}
+
+}  // namespace
+}  // namespace update::image
