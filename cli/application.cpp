@@ -17,10 +17,12 @@ constexpr OptionSpec kGlobalOptions[] = {
     {"color", "WHEN"},    {"verbose", "", 'v'}, {"quiet", "", 'q'},
     {"log-file", "FILE"}, {"version"},          {"help", "", 'h'}};
 
-constexpr std::array kCommands = {&kApply,       &kRecover,     &kRollback,      &kStatus,
-                                  &kHistoryList, &kHistoryShow, &kHistoryVerify, &kHistoryExport,
-                                  &kVerify,      &kPrune,       &kReleaseMake,   &kReleaseInspect,
-                                  &kConfigCheck, &kConfigShow};
+constexpr std::array kCommands = {
+    &kApply,         &kRecover,       &kRollback,    &kStatus,     &kHistoryList, &kHistoryShow,
+    &kHistoryVerify, &kHistoryExport, &kVerify,      &kPrune,      &kReleaseMake, &kReleaseInspect,
+    &kClone,         &kWorkSeed,      &kWorkDisk,    &kExt4Ls,     &kExt4Cat,     &kExt4Stat,
+    &kExt4Mkdir,     &kExt4Put,       &kExt4Extract, &kExt4Ingest, &kExt4Mkfs,    &kExt4Check,
+    &kConfigCheck,   &kConfigShow};
 
 using Words = std::span<const std::string>;
 

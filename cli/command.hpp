@@ -80,6 +80,18 @@ extern const Command kVerify;
 extern const Command kPrune;
 extern const Command kReleaseMake;
 extern const Command kReleaseInspect;
+extern const Command kClone;
+extern const Command kWorkSeed;
+extern const Command kWorkDisk;
+extern const Command kExt4Ls;
+extern const Command kExt4Cat;
+extern const Command kExt4Stat;
+extern const Command kExt4Mkdir;
+extern const Command kExt4Put;
+extern const Command kExt4Extract;
+extern const Command kExt4Ingest;
+extern const Command kExt4Mkfs;
+extern const Command kExt4Check;
 extern const Command kConfigCheck;
 extern const Command kConfigShow;
 

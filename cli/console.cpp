@@ -21,6 +21,10 @@ void StandardConsole::err(std::string_view text) {
   // Where standard error is gone, there is nobody to be told.
   static_cast<void>(os::write_standard(kStandardError, text));
 }
+Result<std::optional<std::size_t>> StandardConsole::in(std::span<std::byte> into) {
+  constexpr std::int64_t kBetweenLooksMs = 100;  // how late a signal is noticed
+  return os::read_standard_input(into, kBetweenLooksMs);
+}
 bool StandardConsole::out_is_terminal() const {
   return os::is_terminal(kStandardOutput);
 }

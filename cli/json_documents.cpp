@@ -14,14 +14,6 @@ Json error_object(const Error& error, std::optional<TransactionId> transaction) 
   return {{"error", std::move(inside)}, {"transaction", id}};
 }
 
-std::string octal(std::uint32_t mode) {
-  std::string digits;
-  for (int shift = 9; shift >= 0; shift -= 3) {
-    digits += static_cast<char>('0' + (mode >> static_cast<unsigned>(shift) & 7U));
-  }
-  return digits;
-}
-
 Json plan_json(const PlannedUpdate& planned) {
   const Plan& plan = planned.plan;
   Json files = Json::array();
@@ -81,6 +73,14 @@ Json files_json(const Configuration& config) {
 }
 
 }  // namespace
+
+std::string octal(std::uint32_t mode) {
+  std::string digits;
+  for (int shift = 9; shift >= 0; shift -= 3) {
+    digits += static_cast<char>('0' + (mode >> static_cast<unsigned>(shift) & 7U));
+  }
+  return digits;
+}
 
 Json error_json(const Error& error) {
   return {{"code", exit_code(error.code())},

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstdint>
 #include <optional>
+#include <string>
 
 #include "engine/base/error.hpp"
 #include "engine/base/json.hpp"
@@ -14,6 +16,9 @@ inline constexpr JsonLimits kStoredLimits{.bytes = 64U << 20, .depth = 32};
 
 /// The error object's inside: code, name, message, hint.
 Json error_json(const Error& error);
+
+/// Permission, set-id and sticky bits as four digits: "0755".
+std::string octal(std::uint32_t mode);
 
 template <class T>
 Json or_null(const std::optional<T>& value) {

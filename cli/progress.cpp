@@ -38,6 +38,12 @@ void Progress::phase(Phase phase, std::string_view what) {
   if (style_ == ProgressStyle::bar) draw(shortened(what_));
 }
 
+void Progress::begin(std::string_view what) {
+  clear();
+  what_ = escape(what);
+  log_.info(what_);
+}
+
 void Progress::progress(std::uint64_t done_bytes, std::uint64_t total_bytes) {
   if (style_ != ProgressStyle::bar) return;
   const std::int64_t now_ms = clock_.monotonic_ms();

@@ -29,6 +29,8 @@ class Progress final : public Observer {
   void progress(std::uint64_t done_bytes, std::uint64_t total_bytes) override;
   void warning(const std::string& text) override;
 
+  /// What is done where there are no phases.
+  void begin(std::string_view what);
   /// Takes the bar off the terminal, for what is printed next.
   void clear();
 

@@ -35,11 +35,8 @@ TEST(Application, UnknownCommandNamesTheNearest) {
   EXPECT_FALSE(contains(program.console.err_text, "\x1b"));
 }
 
-TEST(Application, CommandsOfALaterVersionAreNotThere) {
+TEST(Application, OptionOfALaterVersionIsNotThere) {
   Program program;
-  for (const char* command : {"clone", "work-seed", "work-disk", "ext4"}) {
-    EXPECT_EQ(program.run({command, "--help"}), 2) << command;
-  }
   EXPECT_EQ(program.run({"recover", "--expired", "1"}), 2);
 }
 

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <algorithm>
+#include <cstring>
 #include <string>
 
 #include "cli/application.hpp"
@@ -16,10 +18,17 @@ class RecordingConsole final : public Console {
     return true;
   }
   bool lost_output() const override { return lost; }
+  Result<std::optional<std::size_t>> in(std::span<std::byte> into) override {
+    const std::size_t count = std::min(into.size(), in_text.size());
+    std::memcpy(into.data(), in_text.data(), count);
+    in_text.erase(0, count);
+    return std::optional(count);
+  }
   void err(std::string_view text) override { err_text.append(text); }
   bool out_is_terminal() const override { return terminal; }
   bool err_is_terminal() const override { return terminal; }
 
+  std::string in_text;
   std::string out_text;
   std::string err_text;
   bool terminal = false;
