@@ -5,7 +5,7 @@
 #include <map>
 
 #include "engine/base/layout.hpp"
-#include "engine/image/clone_file.hpp"
+#include "engine/image/file/clone_file.hpp"
 #include "engine/transaction/events.hpp"
 #include "engine/transaction/known_files.hpp"
 #include "engine/transaction/small_file.hpp"

@@ -35,9 +35,13 @@ class ObservedFile : public os::File {
     return real_->write_at(bytes, offset);
   }
   Result<bool> clone_from(os::File& source) override { return real_->clone_from(source); }
-  Result<std::optional<std::size_t>> copy_from(os::File& source, std::uint64_t offset,
-                                               std::size_t length) override {
-    return real_->copy_from(source, offset, length);
+  Result<bool> clone_range(os::File& source, std::uint64_t source_offset, std::uint64_t offset,
+                           std::uint64_t length) override {
+    return real_->clone_range(source, source_offset, offset, length);
+  }
+  Result<std::optional<std::size_t>> copy_from(os::File& source, std::uint64_t source_offset,
+                                               std::uint64_t offset, std::size_t length) override {
+    return real_->copy_from(source, source_offset, offset, length);
   }
   Result<std::optional<Extent>> next_data(std::uint64_t offset) override {
     return real_->next_data(offset);
@@ -52,6 +56,9 @@ class ObservedFile : public os::File {
   }
   Status set_mode(std::uint32_t mode) override { return real_->set_mode(mode); }
   Status set_times(std::int64_t mtime_ns) override { return real_->set_times(mtime_ns); }
+  Status set_both_times(const os::FileTime& modified, const os::FileTime& accessed) override {
+    return real_->set_both_times(modified, accessed);
+  }
   Result<os::Attributes> attributes() override { return real_->attributes(); }
   Status set_attribute(const std::string& name, const std::string& value) override {
     return real_->set_attribute(name, value);
@@ -111,8 +118,37 @@ class ObservedFolder : public os::Folder {
   Result<bool> remove_folder(const std::string& name) override {
     return real_->remove_folder(name);
   }
+  Status create_link(const std::string& name, const std::string& target) override {
+    return real_->create_link(name, target);
+  }
+  Status set_owner(std::uint32_t uid, std::uint32_t gid) override {
+    return real_->set_owner(uid, gid);
+  }
+  Status set_mode(std::uint32_t mode) override { return real_->set_mode(mode); }
+  Status set_both_times(const os::FileTime& modified, const os::FileTime& accessed) override {
+    return real_->set_both_times(modified, accessed);
+  }
+  Result<os::Attributes> attributes() override { return real_->attributes(); }
+  Status set_attribute(const std::string& name, const std::string& value) override {
+    return real_->set_attribute(name, value);
+  }
+  Status set_owner_of(const std::string& name, std::uint32_t uid, std::uint32_t gid) override {
+    return real_->set_owner_of(name, uid, gid);
+  }
+  Status set_times_of(const std::string& name, const os::FileTime& modified,
+                      const os::FileTime& accessed) override {
+    return real_->set_times_of(name, modified, accessed);
+  }
+  Result<os::Attributes> attributes_of(const std::string& name) override {
+    return real_->attributes_of(name);
+  }
+  Status set_attribute_of(const std::string& name, const std::string& attribute,
+                          const std::string& value) override {
+    return real_->set_attribute_of(name, attribute, value);
+  }
   Result<os::Space> space() override { return real_->space(); }
   Status sync() override { return real_->sync(); }
+  Status sync_all() override { return real_->sync_all(); }
 
  private:
   std::unique_ptr<os::Folder> real_;
