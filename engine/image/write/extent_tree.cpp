@@ -50,7 +50,8 @@ void fill_node(std::span<std::byte> node, std::span<const NodeEntry> entries, st
   header.eh_max = static_cast<std::uint16_t>(most);
   header.eh_depth = depth;
   std::memcpy(node.data(), &header, sizeof header);
-  std::memcpy(node.data() + kHeader, entries.data(), entries.size_bytes());
+  const auto bytes = std::as_bytes(entries);
+  std::copy(bytes.begin(), bytes.end(), node.begin() + static_cast<std::ptrdiff_t>(kHeader));
 }
 
 }  // namespace

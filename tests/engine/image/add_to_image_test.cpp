@@ -4,7 +4,6 @@
 #include "tests/engine/image/image_tools.hpp"
 #include "tests/engine/image/tree_builder.hpp"
 
-#include <cstring>
 #include <functional>
 #include <vector>
 
@@ -25,9 +24,8 @@ struct Taken final : os::Confinement {
   explicit Taken(std::vector<DataRun> runs) : runs_(std::move(runs)) {}
   Result<std::string> run(const os::ConfinementLimits& /*limits*/,
                           const std::function<Result<std::string>()>& /*work*/) override {
-    std::string answer(runs_.size() * sizeof(DataRun), '\0');
-    std::memcpy(answer.data(), runs_.data(), answer.size());
-    return answer;
+    const auto bytes = std::as_bytes(std::span(runs_));
+    return std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   }
 
  private:

@@ -58,8 +58,10 @@ TEST_F(Minisign, SignaturesOfEveryLengthVerify) {
 }
 
 TEST_F(Minisign, PrintsTheIdThatWePrint) {
-  EXPECT_NE(folder_.read("key.pub").find("minisign public key " + key().id_text() + "\n"),
-            std::string::npos);
+  // It leaves leading zeros out, which one key of sixteen has.
+  std::string id = key().id_text();
+  id.erase(0, id.find_first_not_of('0'));
+  EXPECT_NE(folder_.read("key.pub").find("minisign public key " + id + "\n"), std::string::npos);
 }
 
 TEST_F(Minisign, CommentsVerify) {
