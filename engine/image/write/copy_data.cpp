@@ -12,6 +12,7 @@ namespace update::image {
 namespace {
 
 constexpr std::uint64_t kMostAtOnce = 256U << 20;
+constexpr std::uint64_t kStep = 4U << 20;
 
 Status check_stop(os::StopRequest& stop) {
   switch (stop.pending()) {
@@ -55,24 +56,57 @@ std::vector<DataRun> join(std::vector<DataRun> runs, std::uint64_t source_bytes,
   return joined;
 }
 
+/// Copies in steps, so that the disk writes one while the next is copied: the sync at the end then
+/// has little left to wait for.
+class Copying {
+ public:
+  explicit Copying(os::File& target) : target_(target) {}
+
+  Status copy(os::File& source, const DataRun& run) {
+    for (std::uint64_t done = 0; done < run.length;) {
+      const std::uint64_t step = std::min(kStep, run.length - done);
+      UPDATE_TRY(copier_.copy(source, run.source + done, target_, run.target + done, step));
+      wrote(run.target + done, step);
+      done += step;
+    }
+    return {};
+  }
+
+ private:
+  void wrote(std::uint64_t offset, std::uint64_t length) {
+    // The rest of a file's last block may be left out.
+    const bool goes_on = offset >= end_ && offset - end_ < kBlock;
+    if (!goes_on) begin_ = offset;
+    end_ = offset + length;
+    if (end_ - begin_ < kStep) return;
+    target_.start_writeback(begin_, end_ - begin_);
+    begin_ = end_;
+  }
+
+  os::File& target_;
+  RangeCopier copier_;
+  std::uint64_t begin_ = 0;
+  std::uint64_t end_ = 0;
+};
+
 Status copy_joined(std::vector<DataRun> runs, os::File& source, os::File& target,
                    LastBlocks last_blocks, os::StopRequest& stop) {
   UPDATE_TRY_ASSIGN(const os::FileInfo info, source.info());
   const bool whole_blocks = last_blocks == LastBlocks::whole && has_whole_blocks(source);
-  RangeCopier copier;
+  Copying copying(target);
   for (const DataRun& run : join(std::move(runs), info.identity.size, whole_blocks)) {
     UPDATE_TRY(check_stop(stop));
-    UPDATE_TRY(copier.copy(source, run.source, target, run.target, run.length));
+    UPDATE_TRY(copying.copy(source, run));
   }
   return {};
 }
 
 Status copy_entry(std::span<const DataRun> runs, const Tree& tree, Contents& contents,
-                  os::File& target, RangeCopier& copier) {
+                  Copying& copying) {
   const EntryIndex entry = runs.front().entry;
   UPDATE_TRY_ASSIGN(os::File* const source, contents.open(tree, entry));
   for (const DataRun& run : runs) {
-    UPDATE_TRY(copier.copy(*source, run.source, target, run.target, run.length));
+    UPDATE_TRY(copying.copy(*source, run));
   }
   return contents.close(tree, entry);
 }
@@ -84,13 +118,13 @@ Status copy_data(std::vector<DataRun> runs, const Tree& tree, Contents& contents
   if (os::File* const source = contents.whole()) {
     return copy_joined(std::move(runs), *source, target, last_blocks, stop);
   }
-  RangeCopier copier;
+  Copying copying(target);
   for (std::size_t begin = 0; begin < runs.size();) {
     std::size_t end = begin;
     while (end < runs.size() && runs[end].entry == runs[begin].entry) ++end;
     UPDATE_TRY(check_stop(stop));
     Status copied =
-        copy_entry(std::span(runs).subspan(begin, end - begin), tree, contents, target, copier);
+        copy_entry(std::span(runs).subspan(begin, end - begin), tree, contents, copying);
     if (!copied) {
       return fail(std::move(copied).error().with("copying " + quote(tree.path(runs[begin].entry))));
     }
