@@ -12,7 +12,7 @@ namespace update::image {
 namespace {
 
 constexpr std::uint64_t kMostAtOnce = 256U << 20;
-constexpr std::uint64_t kStep = 4U << 20;
+constexpr std::uint64_t kWritebackStep = 4U << 20;
 
 Status check_stop(os::StopRequest& stop) {
   switch (stop.pending()) {
@@ -64,7 +64,7 @@ class Copying {
 
   Status copy(os::File& source, const DataRun& run) {
     for (std::uint64_t done = 0; done < run.length;) {
-      const std::uint64_t step = std::min(kStep, run.length - done);
+      const std::uint64_t step = std::min(kWritebackStep, run.length - done);
       UPDATE_TRY(copier_.copy(source, run.source + done, target_, run.target + done, step));
       wrote(run.target + done, step);
       done += step;
@@ -78,7 +78,7 @@ class Copying {
     const bool goes_on = offset >= end_ && offset - end_ < kBlock;
     if (!goes_on) begin_ = offset;
     end_ = offset + length;
-    if (end_ - begin_ < kStep) return;
+    if (end_ - begin_ < kWritebackStep) return;
     target_.start_writeback(begin_, end_ - begin_);
     begin_ = end_;
   }
