@@ -5,7 +5,6 @@
 
 #include <algorithm>
 
-#include "engine/base/layout.hpp"
 #include "engine/transaction/intent.hpp"
 #include "engine/transaction/journal_file.hpp"
 #include "engine/transaction/lost_journal.hpp"
@@ -288,8 +287,8 @@ Result<RecoverReport> recover_once(Session& session, const RecoverRequest& reque
 /// Nothing unfinished, no intent, no name of ours anywhere: on the path of every boot, so it is
 /// found out with a few reads.
 Result<bool> is_idle(const Environment& env, os::Folder& state) {
-  UPDATE_TRY_ASSIGN(const auto intent, state.lookup(std::string(kIntentName)));
-  if (intent && intent->identity.size > 0) return false;
+  UPDATE_TRY_ASSIGN(const bool intended, is_intended(state));
+  if (intended) return false;
   auto journal = read_journal_in(env, state, true);
   if (!journal) return false;
   const auto unfinished = journal->unfinished();

@@ -1,6 +1,5 @@
 #include "recovery/settle.hpp"
 
-#include "engine/base/layout.hpp"
 #include "engine/transaction/head.hpp"
 #include "engine/transaction/intent.hpp"
 #include "engine/transaction/state_folder.hpp"
@@ -30,9 +29,8 @@ Result<std::optional<TransactionRecord>> unanchored_outcome(Journal& journal, os
 
 Status settle(Session& session) {
   os::Folder& state = session.state();
-  UPDATE_TRY_ASSIGN(const auto intent, state.lookup(std::string(kIntentName)));
+  UPDATE_TRY_ASSIGN(const bool intended, is_intended(state));
   UPDATE_TRY_ASSIGN(const auto unanchored, unanchored_outcome(session.journal(), state));
-  const bool intended = intent && intent->identity.size > 0;
   if (!intended && !unanchored) return {};
   UPDATE_TRY(make_journal_durable(session));
   if (unanchored) {

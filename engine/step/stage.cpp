@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <memory>
 
+#include "engine/os/check_stop.hpp"
 #include "engine/step/metadata.hpp"
 #include "engine/step/step.hpp"
 #include "engine/transaction/hash_queue.hpp"
@@ -213,12 +214,7 @@ Status copy_all(Context& context, std::vector<StagedFile>& files, HashQueue& has
 }  // namespace
 
 Status check_stop(const Environment& env) {
-  switch (env.system.stop.pending()) {
-    case os::StopRequest::Signal::none: return {};
-    case os::StopRequest::Signal::interrupt: return fail(ErrorCode::interrupted, "interrupted");
-    case os::StopRequest::Signal::terminate: return fail(ErrorCode::terminated, "terminated");
-  }
-  return {};
+  return os::check_stop(env.system.stop);
 }
 
 Status stage(Context& context, const std::vector<std::optional<Source>>& sources) {

@@ -51,6 +51,11 @@ Status clear_intent(os::Folder& state) {
   return (*file)->truncate(0);
 }
 
+Result<bool> is_intended(os::Folder& state) {
+  UPDATE_TRY_ASSIGN(const auto found, state.lookup(std::string(kIntentName)));
+  return found && found->identity.size > 0;
+}
+
 Result<std::optional<std::string>> read_intent(os::Folder& state) {
   UPDATE_TRY_ASSIGN(const auto found, state.lookup(std::string(kIntentName)));
   if (!found || found->type != os::FileType::regular || found->identity.size == 0 ||

@@ -17,6 +17,9 @@ Status write_intent(os::Folder& state, const std::string& plan_text);
 /// final transaction is normal.
 Status clear_intent(os::Folder& state);
 
+/// Does anything stand there, whole or not? While it does, an update may be between two versions.
+Result<bool> is_intended(os::Folder& state);
+
 /// The plan's text; nullopt if the file is absent, empty, cut off, or its checksum is wrong: an
 /// intent that was not written whole was never relied on, since the first rename comes after its
 /// sync.

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "engine/base/layout.hpp"
 #include "engine/transaction/intent.hpp"
 #include "engine/transaction/journal_file.hpp"
 #include "engine/transaction/lost_journal.hpp"
@@ -32,10 +31,9 @@ Result<std::optional<LockedState>> lock_state(const Environment& env, bool creat
 
 namespace {
 
-/// While an intent stands there, an update may be between two versions.
+/// What cannot be read may be there.
 bool may_be_intended(os::Folder& state) {
-  const auto intent = state.lookup(std::string(kIntentName));
-  return !intent || (*intent && (*intent)->identity.size > 0);
+  return is_intended(state).value_or(true);
 }
 
 /// Is there room for SQLite's index of a WAL of up to 16 MiB, and as much again? What ext4 holds

@@ -4,6 +4,7 @@
 #include "engine/image/file/named_file.hpp"
 #include "engine/image/host/folder_chain.hpp"
 #include "engine/image/host/host_time.hpp"
+#include "engine/os/check_stop.hpp"
 
 #include <algorithm>
 #include <array>
@@ -73,17 +74,8 @@ class Extraction {
   Status for_each(const Wanted& wanted, const Make& make_one) {
     for (EntryIndex index = 1; index < tree_.entries.size(); ++index) {
       if (!wanted(tree_.entries[index])) continue;
-      UPDATE_TRY(check_stop());
+      UPDATE_TRY(os::check_stop(stop_));
       UPDATE_TRY(make_one(index));
-    }
-    return {};
-  }
-
-  Status check_stop() {
-    switch (stop_.pending()) {
-      case os::StopRequest::Signal::none: return {};
-      case os::StopRequest::Signal::interrupt: return fail(ErrorCode::interrupted, "interrupted");
-      case os::StopRequest::Signal::terminate: return fail(ErrorCode::terminated, "terminated");
     }
     return {};
   }

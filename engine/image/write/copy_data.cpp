@@ -4,6 +4,7 @@
 #include "engine/image/ext4/superblock.hpp"
 #include "engine/image/file/copy_range.hpp"
 #include "engine/image/write/mkfs.hpp"
+#include "engine/os/check_stop.hpp"
 
 #include <algorithm>
 #include <span>
@@ -13,15 +14,6 @@ namespace {
 
 constexpr std::uint64_t kMostAtOnce = 256U << 20;
 constexpr std::uint64_t kWritebackStep = 4U << 20;
-
-Status check_stop(os::StopRequest& stop) {
-  switch (stop.pending()) {
-    case os::StopRequest::Signal::interrupt: return fail(ErrorCode::interrupted, "interrupted");
-    case os::StopRequest::Signal::terminate: return fail(ErrorCode::terminated, "terminated");
-    case os::StopRequest::Signal::none: break;
-  }
-  return {};
-}
 
 bool continues(const DataRun& run, const DataRun& next) {
   return run.source + run.length == next.source && run.target + run.length == next.target &&
@@ -95,7 +87,7 @@ Status copy_joined(std::vector<DataRun> runs, os::File& source, os::File& target
   const bool whole_blocks = last_blocks == LastBlocks::whole && has_whole_blocks(source);
   Copying copying(target);
   for (const DataRun& run : join(std::move(runs), info.identity.size, whole_blocks)) {
-    UPDATE_TRY(check_stop(stop));
+    UPDATE_TRY(os::check_stop(stop));
     UPDATE_TRY(copying.copy(source, run));
   }
   return {};
@@ -122,7 +114,7 @@ Status copy_data(std::vector<DataRun> runs, const Tree& tree, Contents& contents
   for (std::size_t begin = 0; begin < runs.size();) {
     std::size_t end = begin;
     while (end < runs.size() && runs[end].entry == runs[begin].entry) ++end;
-    UPDATE_TRY(check_stop(stop));
+    UPDATE_TRY(os::check_stop(stop));
     Status copied =
         copy_entry(std::span(runs).subspan(begin, end - begin), tree, contents, copying);
     if (!copied) {
