@@ -3,6 +3,7 @@
 #include "engine/image/file/copy_range.hpp"
 #include "engine/image/file/named_file.hpp"
 #include "engine/image/host/folder_chain.hpp"
+#include "engine/image/host/host_attributes.hpp"
 #include "engine/image/host/host_time.hpp"
 #include "engine/os/check_stop.hpp"
 
@@ -29,11 +30,6 @@ bool is_refusal(int number) {
 
 bool is_acl(std::string_view attribute) {
   return attribute.starts_with("system.posix_acl_");
-}
-
-/// They mean something only to the host that they come from.
-bool is_of_another_host(std::string_view attribute) {
-  return attribute.starts_with("trusted.") || attribute == "security.selinux";
 }
 
 class Extraction {
@@ -175,7 +171,7 @@ class Extraction {
       if (!wanted(name)) continue;
       // A capability is a set-id bit by another name.
       const bool grants = name == "security.capability" && !(options_.keep_set_id && owned);
-      Status status = grants || is_of_another_host(name)
+      Status status = grants || belongs_to_host(name)
                           ? fail(Error::from_errno(EPERM, name))
                           : set(name, std::string(tree_.at(attribute.value)));
       if (status) continue;

@@ -1,5 +1,6 @@
 #include "engine/image/host/host_reader.hpp"
 
+#include "engine/image/host/host_attributes.hpp"
 #include "engine/image/host/host_time.hpp"
 
 #include <algorithm>
@@ -29,11 +30,6 @@ std::optional<Skipped> skipped_kind(os::SpecialType special) {
     case os::SpecialType::none: break;
   }
   return std::nullopt;
-}
-
-/// They mean something to the host that they are on alone.
-bool is_of_this_host(std::string_view attribute) {
-  return attribute.starts_with("trusted.") || attribute == "security.selinux";
 }
 
 Result<std::vector<std::string>> wanted_names(os::Folder& folder, const Selection* selection) {
@@ -192,7 +188,7 @@ Result<EntryIndex> HostReader::add_entry(EntryIndex parent, std::string_view nam
 
 Status HostReader::add_attributes(EntryIndex entry, const os::Attributes& attributes) {
   for (const auto& [name, value] : attributes) {
-    if (is_of_this_host(name)) {
+    if (belongs_to_host(name)) {
       tree_.skip(Skipped::attribute);
       continue;
     }
