@@ -80,7 +80,7 @@ Result<Made> add_to_copy(const os::System& system, const std::string& image, os:
                           addition.source.tree, watched, owners, system.stop,
                           making_time(system, options.identity)));
   UPDATE_TRY(output.commit());
-  return made_of(addition.source.tree, info.identity.size);
+  return made_in_image(addition.source.tree, info.identity.size);
 }
 
 Result<Made> add(const os::System& system, const std::string& image, os::File& original,

@@ -134,6 +134,12 @@ Made made_of(const Tree& tree, std::uint64_t image_bytes) {
   return made;
 }
 
+Made made_in_image(const Tree& tree, std::uint64_t image_bytes) {
+  Made made = made_of(tree, image_bytes);
+  made.skipped.skip(Skipped::attribute, unstorable_attributes(tree));
+  return made;
+}
+
 std::int64_t making_time(const os::System& system, const IdentityRule& rule) {
   constexpr std::int64_t kSecondUs = 1'000'000;
   return rule.epoch_s ? *rule.epoch_s : system.clock.wall_us() / kSecondUs;
@@ -169,7 +175,7 @@ Result<Made> make_image(const os::System& system, const std::string& target, std
   UPDATE_TRY(
       write_image(output.file(), geometry, identity, tree, watched, options.owners, system.stop));
   UPDATE_TRY(output.commit());
-  return made_of(tree, bytes);
+  return made_in_image(tree, bytes);
 }
 
 Result<Made> build_work_seed(const os::System& system, const std::string& rootfs,

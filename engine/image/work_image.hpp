@@ -51,6 +51,8 @@ struct Made {
   Tree skipped;  ///< only its counts
 };
 Made made_of(const Tree& tree, std::uint64_t image_bytes);
+/// The same of a tree that was written into an image: what no image can hold was left out.
+Made made_in_image(const Tree& tree, std::uint64_t image_bytes);
 
 /// The time of making in seconds.
 std::int64_t making_time(const os::System& system, const IdentityRule& rule);

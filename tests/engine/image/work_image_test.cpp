@@ -110,5 +110,15 @@ TEST(MadeOf, CountsEntriesWithoutTheTopAndWhatWasSkipped) {
   EXPECT_EQ(made_of({}, kMiB).entries, 0U);
 }
 
+TEST(MadeInImage, CountsTheAttributesThatNoImageHolds) {
+  Tree tree = one_file();
+  for (const std::string name : {"user.kept", "strange.one", "strange.other"}) {
+    tree.attributes.push_back({tree.keep(name), tree.keep("value")});
+  }
+  tree.entries.back().attributes = 3;
+  const Made made = made_in_image(tree, kMiB);
+  EXPECT_EQ(made.skipped.skipped[static_cast<std::size_t>(Skipped::attribute)], 2U);
+}
+
 }  // namespace
 }  // namespace update::image
