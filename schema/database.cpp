@@ -17,8 +17,10 @@ constexpr int kMaxValueBytes = 64 << 20;
 constexpr int kMaxPatternBytes = 512;
 constexpr int kMaxTriggerDepth = 4;
 
-ErrorCode code_of(int primary) {
-  switch (primary) {
+ErrorCode code_of(int code) {
+  // A reader that may not make the index of the WAL itself met an updater that is about to.
+  if (code == SQLITE_READONLY_RECOVERY || code == SQLITE_READONLY_CANTINIT) return ErrorCode::busy;
+  switch (code & 0xff) {
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB: return ErrorCode::journal_damaged;
     case SQLITE_FULL: return ErrorCode::no_space;
@@ -70,7 +72,7 @@ Result<FileHead> read_head(const std::string& path, const char* vfs_name) {
   if (file->pMethods != nullptr) file->pMethods->xClose(file);
   if (code == SQLITE_OK) return head;
   if (number != 0) return fail(Error::from_errno(number, path));
-  return fail(code_of(code & 0xff), path + ": " + sqlite3_errstr(code));
+  return fail(code_of(code), path + ": " + sqlite3_errstr(code));
 }
 
 // sqlite.org/fileformat2.html 1.3
@@ -131,7 +133,7 @@ Error sqlite_error(sqlite3* db, int code, std::string_view what) {
   // is not to be set aside for that.
   if (primary == SQLITE_CORRUPT && last_errno(db) == EIO) number = EIO;
   if (number != 0) return Error::from_errno(number, message);
-  return Error(code_of(primary), message);
+  return Error(code_of(code), message);
 }
 
 Status Database::harden(bool runs_triggers) {

@@ -6,6 +6,7 @@
 namespace update {
 namespace {
 
+constexpr int kTornReads = 3;
 const Sha256Digest kNoDigest(std::array<std::byte, Sha256Digest::kBytes>{});
 
 }  // namespace
@@ -105,7 +106,13 @@ Status Statement::bound(int code) const {
 }
 
 Result<bool> Statement::step() {
-  const int code = sqlite3_step(handle_.get());
+  int code = sqlite3_step(handle_.get());
+  // A reader that may not repair the index of the WAL takes one that was written while it was read
+  // for broken. Nothing was returned yet when it does.
+  for (int torn = 0; code == SQLITE_READONLY_RECOVERY && torn < kTornReads; ++torn) {
+    sqlite3_reset(handle_.get());
+    code = sqlite3_step(handle_.get());
+  }
   if (code == SQLITE_ROW) return true;
   if (code == SQLITE_DONE) return false;
   return fail(sqlite_error(sqlite3_db_handle(handle_.get()), code, ""));

@@ -97,17 +97,22 @@ Status refuse_unless_regular(os::Folder& folder, const std::string& name, os::Fi
   return fail(ErrorCode::failed, path + " is a device, a pipe or a socket");
 }
 
+/// Null if the name is gone: `status` looks while an update runs, which may rename it away between a
+/// lookup and this.
+Result<std::unique_ptr<os::File>> open_if_there(os::Folder& folder, const std::string& name) {
+  auto opened = folder.open_file(name);
+  if (!opened && opened.error().system_errno() == ENOENT) return std::unique_ptr<os::File>();
+  return opened;
+}
+
 }  // namespace
 
 Result<std::optional<FileState>> look_at(os::Folder& folder, const std::string& name) {
   UPDATE_TRY_ASSIGN(const std::optional<os::FileInfo> found, folder.lookup(name));
   if (!found) return std::nullopt;
   UPDATE_TRY(refuse_unless_regular(folder, name, found->type));
-  auto opened = folder.open_file(name);
-  // `status` looks while an update runs, which may rename the file away in between.
-  if (!opened && opened.error().system_errno() == ENOENT) return std::nullopt;
-  if (!opened) return fail(std::move(opened).error());
-  const std::unique_ptr<os::File> file = std::move(*opened);
+  UPDATE_TRY_ASSIGN(const std::unique_ptr<os::File> file, open_if_there(folder, name));
+  if (!file) return std::nullopt;
   UPDATE_TRY_ASSIGN(const os::FileInfo info, file->info());
   FileState state;
   state.size = info.identity.size;
@@ -141,13 +146,19 @@ Result<Sha256Digest> hash_named(os::Folder& folder, const std::string& name) {
   return hash_file(*file);
 }
 
+Result<std::optional<Sha256Digest>> hash_if_there(os::Folder& folder, const std::string& name) {
+  UPDATE_TRY_ASSIGN(const std::unique_ptr<os::File> file, open_if_there(folder, name));
+  if (!file) return std::nullopt;
+  return hash_file(*file);
+}
+
 Result<bool> holds_bytes(os::Folder& folder, const std::string& name, const FileState& expected) {
   UPDATE_TRY_ASSIGN(const std::optional<os::FileInfo> found, folder.lookup(name));
   if (!found || found->type != os::FileType::regular) return false;
   if (expected.identity == found->identity) return true;
   if (!expected.sha256 || found->identity.size != expected.size) return false;
-  UPDATE_TRY_ASSIGN(const Sha256Digest digest, hash_named(folder, name));
-  return digest == *expected.sha256;
+  UPDATE_TRY_ASSIGN(const auto digest, hash_if_there(folder, name));
+  return digest == expected.sha256;
 }
 
 namespace {
@@ -157,6 +168,11 @@ bool indistinguishable(const PlannedFile& file) {
   return file.old_state && file.new_state && file.old_state->sha256 &&
          file.old_state->sha256 == file.new_state->sha256 &&
          file.old_state->same_metadata(*file.new_state);
+}
+
+Holds observe_absent(const PlannedFile& file) {
+  if (!file.old_state) return Holds::old_bytes;
+  return file.new_state ? Holds::foreign : Holds::new_bytes;
 }
 
 /// The same bytes either way (a repaired mode or ACL): what else a file is tells them apart.
@@ -171,10 +187,7 @@ Result<Holds> observe_by_metadata(os::Folder& folder, const PlannedFile& file) {
 Result<Holds> observe(os::Folder& folder, const PlannedFile& file) {
   const std::string name = file.destination.name();
   UPDATE_TRY_ASSIGN(const std::optional<os::FileInfo> found, folder.lookup(name));
-  if (!found) {
-    if (!file.old_state) return Holds::old_bytes;
-    return file.new_state ? Holds::foreign : Holds::new_bytes;
-  }
+  if (!found) return observe_absent(file);
   if (found->type != os::FileType::regular) return Holds::foreign;
   const auto& identity = found->identity;
   if (file.old_state && file.old_state->identity == identity) return Holds::old_bytes;
@@ -182,7 +195,8 @@ Result<Holds> observe(os::Folder& folder, const PlannedFile& file) {
   const bool old_size = file.old_state && file.old_state->size == identity.size;
   const bool new_size = file.new_state && file.new_state->size == identity.size;
   if (!old_size && !new_size) return Holds::foreign;
-  UPDATE_TRY_ASSIGN(const Sha256Digest digest, hash_named(folder, name));
+  UPDATE_TRY_ASSIGN(const auto digest, hash_if_there(folder, name));
+  if (!digest) return observe_absent(file);
   const bool is_old = old_size && file.old_state->sha256 == digest;
   const bool is_new = new_size && file.new_state->sha256 == digest;
   if (is_old && is_new) return observe_by_metadata(folder, file);

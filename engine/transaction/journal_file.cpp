@@ -11,6 +11,8 @@
 namespace update {
 namespace {
 
+constexpr std::int64_t kIndexPatienceMs = 2000;
+constexpr std::int64_t kIndexPollMs = 5;
 constexpr std::string_view kUnreadableHint =
     "nothing is lost yet: run 'banger-update recover' to set the journal aside and bring the host "
     "to one version";
@@ -107,7 +109,9 @@ Status make_journal(const Environment& env, os::Folder& state, std::int64_t firs
   return state.rename(temporary, std::string(kJournalName));
 }
 
-Result<Journal> read_journal_in(const Environment& env, os::Folder& state, bool lock_held) {
+namespace {
+
+Result<Journal> try_to_read(const Environment& env, os::Folder& state, bool lock_held) {
   UPDATE_TRY_ASSIGN(const std::uint64_t wal, size_of(state, kJournalWalName));
   const JournalLocation location = journal_location(env, state);
   // `immutable` promises SQLite that nobody writes: true only while nobody updates.
@@ -118,9 +122,26 @@ Result<Journal> read_journal_in(const Environment& env, os::Folder& state, bool 
   // No -shm, and none can be made (a full disk, a read-only mount). Without a writer the index of
   // the WAL may be kept in this process's memory.
   if (!quiet) {
-    return fail(std::move(shared).error().with("cannot read the journal while an update runs"));
+    return fail(std::move(shared)
+                    .error()
+                    .with("cannot read the journal while an update runs")
+                    .hint("wait for it to end, then try again"));
   }
   return Journal::open_for_reading(location, Journal::ReadMode::exclusive);
+}
+
+}  // namespace
+
+Result<Journal> read_journal_in(const Environment& env, os::Folder& state, bool lock_held) {
+  // An updater that opens the journal empties the index of its WAL and makes it anew a moment later,
+  // unless it is stopped in between: then its lock is free, and nobody waits.
+  const std::int64_t deadline_ms = env.system.clock.monotonic_ms() + kIndexPatienceMs;
+  while (true) {
+    auto journal = try_to_read(env, state, lock_held);
+    if (journal || journal.error().code() != ErrorCode::busy) return journal;
+    if (env.system.clock.monotonic_ms() >= deadline_ms) return journal;
+    if (!env.system.clock.wait_ms(kIndexPollMs)) return journal;
+  }
 }
 
 Result<std::optional<ReadableJournal>> open_journal_for_reading(const Environment& env) {

@@ -56,11 +56,12 @@ Result<std::optional<Sha256Digest>> known_digest(Journal& journal, const std::st
     if (auto digest = match(listing, identity)) return digest;
   }
   if (listings.empty()) return std::nullopt;
-  UPDATE_TRY_ASSIGN(const Sha256Digest digest, hash_named(folder, name));
+  UPDATE_TRY_ASSIGN(const auto digest, hash_if_there(folder, name));
+  if (!digest) return std::nullopt;
   const bool known = std::any_of(listings.begin(), listings.end(), [&](const JournalFile& file) {
     return file.old_sha256 == digest || file.new_sha256 == digest;
   });
-  return known ? std::optional(digest) : std::nullopt;
+  return known ? digest : std::nullopt;
 }
 
 }  // namespace update

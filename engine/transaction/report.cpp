@@ -105,16 +105,24 @@ Result<std::vector<FileReport>> report_files(const Environment& env, os::Folder&
 
 namespace {
 
+// What an update has removed is not missing.
+std::string state_of_absent(const std::optional<JournalFile>& listing) {
+  return listing && !listing->new_sha256 ? "ok" : "missing";
+}
+
 /// Is this the file that the newest committed update left there? What no update ever listed is.
-Result<bool> is_as_installed(os::Folder& folder, const std::string& name, const os::FileInfo& found,
-                             const std::optional<JournalFile>& listing, bool thorough) {
-  if (found.type != os::FileType::regular) return false;
-  if (!listing) return true;
-  if (!listing->new_sha256) return false;
-  const bool recorded = listing->new_identity == identity_to_text(found.identity);
-  if (recorded && !thorough) return true;
-  UPDATE_TRY_ASSIGN(const Sha256Digest digest, hash_named(folder, name));
-  return digest == *listing->new_sha256;
+Result<std::string> state_of_installed(os::Folder& folder, const std::string& name,
+                                       const std::optional<JournalFile>& listing, bool thorough) {
+  UPDATE_TRY_ASSIGN(const std::optional<os::FileInfo> found, folder.lookup(name));
+  if (!found) return state_of_absent(listing);
+  if (found->type != os::FileType::regular) return "changed";
+  if (!listing) return "ok";
+  if (!listing->new_sha256) return "changed";
+  const bool recorded = listing->new_identity == identity_to_text(found->identity);
+  if (recorded && !thorough) return "ok";
+  UPDATE_TRY_ASSIGN(const auto digest, hash_if_there(folder, name));
+  if (!digest) return state_of_absent(listing);
+  return digest == listing->new_sha256 ? "ok" : "changed";
 }
 
 }  // namespace
@@ -124,24 +132,16 @@ Result<std::vector<InstalledFile>> report_installed(const Environment& env, Jour
   std::vector<InstalledFile> installed;
   for (const ConfiguredFile& configured : env.config.files) {
     const std::string destination = configured.destination.text();
-    InstalledFile report{configured.name, destination, "missing", {}};
     UPDATE_TRY_ASSIGN(const auto listing, journal.last_listing(destination, kAfterAll));
+    InstalledFile report{configured.name, destination, state_of_absent(listing), {}};
     if (listing) report.expected = listing->new_sha256;
-    auto place = open_trusted_parent(env.root, configured.destination);
-    if (!place && place.error().code() == ErrorCode::not_trusted) {
-      return fail(std::move(place).error());
+    const auto place = open_trusted_parent(env.root, configured.destination);
+    if (place) {
+      UPDATE_TRY_ASSIGN(report.state,
+                        state_of_installed(*place->folder, place->name, listing, thorough));
+    } else if (place.error().code() == ErrorCode::not_trusted) {
+      return fail(place.error());
     }
-    UPDATE_TRY_ASSIGN(const auto found, place ? place->folder->lookup(place->name)
-                                              : Result<std::optional<os::FileInfo>>(std::nullopt));
-    if (!found) {
-      // What an update has removed is not missing.
-      if (listing && !listing->new_sha256) report.state = "ok";
-      installed.push_back(std::move(report));
-      continue;
-    }
-    UPDATE_TRY_ASSIGN(const bool as_installed,
-                      is_as_installed(*place->folder, place->name, *found, listing, thorough));
-    report.state = as_installed ? "ok" : "changed";
     installed.push_back(std::move(report));
   }
   return installed;

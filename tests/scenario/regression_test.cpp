@@ -2,9 +2,11 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include <filesystem>
+#include <map>
 
 #include "tests/scenario/host.hpp"
 #include "tests/scenario/trace.hpp"
@@ -163,6 +165,97 @@ TEST(Regression, AFirstInstallThatWasStoppedAtItsEndHasAHistoryThatVerifies) {
   ASSERT_EQ(host.run({"recover"}).code, 0);
   const Ended verified = host.run({"history", "verify"});
   EXPECT_EQ(verified.code, 0) << verified.out << verified.err;
+}
+
+// What a reader beside a running update looks at may be renamed between its lookup and its open.
+TEST(Regression, StatusLooksAtAFileThatIsRenamedMeanwhile) {
+  NEEDS_TOOL("strace");
+  const std::vector<Call> backups = making(record(second_update()), ".backup");
+  ASSERT_GE(backups.size(), 2U);
+  Host host;
+  crash(host, second_update(), backups[1]);
+  const Scenario status = {[](Host&) {}, [](const Host&) { return Arguments{"status"}; }};
+  std::size_t vanished = 0;
+  std::map<std::string, int> count;
+  for (const Call& call : run_with_faults(host, status, {}, "openat").calls) {
+    const int nth = ++count[call.name];
+    const bool ours = contains(call.text, ".staged\"") || contains(call.text, "\"alpha\"");
+    if (call.name != "openat" || !ours) continue;
+    ++vanished;
+    const Faulted faulted =
+        run_with_faults(host, status, {{"openat", "ENOENT", std::to_string(nth)}});
+    EXPECT_EQ(faulted.ended.code, 10) << call.text << "\n" << faulted.ended.err;
+  }
+  EXPECT_GT(vanished, 0U) << "no file was read";
+}
+
+/// As SQLite's first connection does when it opens the journal: the index of the WAL is emptied, and
+/// made anew only after others can see that (unixLockSharedMemory in SQLite's os_unix.c).
+class EmptiedIndex {
+ public:
+  explicit EmptiedIndex(const Host& host)
+      : lock_(open(host.path("state/lock").c_str(), O_RDWR | O_CLOEXEC)),
+        index_(open(host.path("state/journal.db-shm").c_str(), O_RDWR | O_CLOEXEC)),
+        header_(kHeaderBytes, '\0') {
+    constexpr off_t kSomebodyIsConnected = 128;
+    struct flock connected = {};
+    connected.l_type = F_RDLCK;
+    connected.l_whence = SEEK_SET;
+    connected.l_start = kSomebodyIsConnected;
+    connected.l_len = 1;
+    EXPECT_EQ(flock(lock_, LOCK_EX | LOCK_NB), 0);
+    EXPECT_EQ(fcntl(index_, F_SETLK, &connected), 0);
+    EXPECT_EQ(pread(index_, header_.data(), kHeaderBytes, 0), static_cast<ssize_t>(kHeaderBytes));
+    write_header(std::string(kHeaderBytes, '\0'));
+  }
+  ~EmptiedIndex() {
+    close(index_);
+    close(lock_);
+  }
+  EmptiedIndex(const EmptiedIndex&) = delete;
+  EmptiedIndex& operator=(const EmptiedIndex&) = delete;
+
+  void make_anew() { write_header(header_); }
+
+ private:
+  static constexpr std::size_t kHeaderBytes = 136;
+
+  void write_header(const std::string& bytes) const {
+    EXPECT_EQ(pwrite(index_, bytes.data(), bytes.size(), 0), static_cast<ssize_t>(bytes.size()));
+  }
+
+  int lock_;
+  int index_;
+  std::string header_;
+};
+
+bool has_open(pid_t pid, const std::string& ending) {
+  std::error_code gone;
+  for (const auto& entry : fs::directory_iterator("/proc/" + std::to_string(pid) + "/fd", gone)) {
+    const std::string target = fs::read_symlink(entry.path(), gone).string();
+    if (!gone && target.ends_with(ending)) return true;
+  }
+  return false;
+}
+
+TEST(Regression, AReaderWaitsForAnUpdaterThatJustOpensTheJournal) {
+  Host host;
+  crash_in_swap(host, 1);
+  EmptiedIndex index(host);
+  Process status(host.command({"status"}));
+  ASSERT_TRUE(eventually([&] { return has_open(status.pid(), "-shm"); }));
+  index.make_anew();
+  const Ended ended = status.wait();
+  EXPECT_EQ(ended.code, 10) << ended.err;
+}
+
+TEST(Regression, AReaderDoesNotWaitForEver) {
+  Host host;
+  crash_in_swap(host, 1);
+  const EmptiedIndex index(host);
+  const Ended ended = host.run({"status"});
+  EXPECT_EQ(ended.code, 5) << ended.err;
+  EXPECT_TRUE(contains(ended.err, "while an update runs")) << ended.err;
 }
 
 }  // namespace
