@@ -22,7 +22,7 @@ constexpr std::array kCommands = {
     &kHistoryVerify, &kHistoryExport, &kVerify,      &kPrune,      &kReleaseMake, &kReleaseInspect,
     &kClone,         &kWorkSeed,      &kWorkDisk,    &kExt4Ls,     &kExt4Cat,     &kExt4Stat,
     &kExt4Mkdir,     &kExt4Put,       &kExt4Extract, &kExt4Ingest, &kExt4Mkfs,    &kExt4Check,
-    &kConfigCheck,   &kConfigShow};
+    &kConfigCheck,   &kConfigShow,    &kConfigUnits};
 
 using Words = std::span<const std::string>;
 

@@ -94,5 +94,6 @@ extern const Command kExt4Mkfs;
 extern const Command kExt4Check;
 extern const Command kConfigCheck;
 extern const Command kConfigShow;
+extern const Command kConfigUnits;
 
 }  // namespace update::cli

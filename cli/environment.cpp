@@ -47,12 +47,14 @@ Result<LoadedConfiguration> load_configuration(const Context& context,
   std::string text;
   std::string origin(kDefaultConfigurationPath);
   bool present = true;
+  std::optional<std::string> path_of_named;
   if (named) {
     const InstallationRoot host{root.files, "/", root.caller_uid};
     auto path = absolute_path(*named);
     if (!path) return fail(unreadable(std::move(path).error()).with("the configuration"));
     UPDATE_TRY_ASSIGN(text, read_configuration(host, *path));
     origin = *named;
+    path_of_named = path->text();
   } else {
     UPDATE_TRY_ASSIGN(const AbsolutePath path, AbsolutePath::parse(kDefaultConfigurationPath));
     auto read = read_configuration(root, path);
@@ -61,7 +63,7 @@ Result<LoadedConfiguration> load_configuration(const Context& context,
     if (read) text = std::move(*read);
   }
   UPDATE_TRY_ASSIGN(Configuration config, parse_configuration(text, escape(origin)));
-  return LoadedConfiguration{std::move(config), origin, present};
+  return LoadedConfiguration{std::move(config), origin, present, std::move(path_of_named)};
 }
 
 Result<ProgressStyle> progress_style(const Context& context) {
@@ -92,8 +94,12 @@ Result<Environment> make_environment(const Context& context, Observer& observer)
   UPDATE_TRY_ASSIGN(const InstallationRoot root, installation_root(context));
   UPDATE_TRY_ASSIGN(LoadedConfiguration loaded, load_configuration(context, root));
   context.log.info("configuration: " + (loaded.present ? escape(loaded.origin) : "defaults"));
-  return Environment{context.system(), root, std::move(loaded.config),
-                     command_line_of(context.invocation), observer};
+  return Environment{context.system(),
+                     root,
+                     std::move(loaded.config),
+                     command_line_of(context.invocation),
+                     std::move(loaded.named_path),
+                     observer};
 }
 
 }  // namespace update::cli

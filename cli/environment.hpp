@@ -18,6 +18,7 @@ struct LoadedConfiguration {
   Configuration config;
   std::string origin;   ///< its path, for messages
   bool present = true;  ///< false: there is no file at the default path, and the defaults are meant
+  std::optional<std::string> named_path = {};  ///< of one that was named, absolute
 };
 
 /// The file that --config names, else $BANGER_UPDATE_CONFIG (both the caller's paths), else the

@@ -151,6 +151,14 @@ std::string checked_document(const std::string& origin, bool present) {
   return to_text({{"valid", true}, {"path", present ? Json(origin) : Json(nullptr)}});
 }
 
+std::string unit_files_document(const std::vector<UnitFile>& files) {
+  Json array = Json::array();
+  for (const UnitFile& file : files) {
+    array.push_back({{"path", file.folder + "/" + file.name}, {"text", file.text}});
+  }
+  return to_text({{"files", std::move(array)}});
+}
+
 std::string configuration_document(const Configuration& config) {
   return to_text({{"product", config.product},
                   {"paths",

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/unit_files.hpp"
 #include "engine/installation/configuration.hpp"
 #include "engine/release/manifest.hpp"
 #include "engine/release/signature.hpp"
@@ -40,6 +41,8 @@ struct Inspection {
 std::string inspection_document(const Inspection& inspection);
 
 std::string checked_document(const std::string& origin, bool present);
+/// `config units`
+std::string unit_files_document(const std::vector<UnitFile>& files);
 std::string configuration_document(const Configuration& config);
 
 }  // namespace update::cli

@@ -8,6 +8,7 @@
 #include "engine/os/filesystem_linux.hpp"
 #include "engine/os/host_linux.hpp"
 #include "engine/os/process_linux.hpp"
+#include "engine/os/process_table_linux.hpp"
 #include "engine/os/service_manager_systemd.hpp"
 #include "engine/os/stop_linux.hpp"
 
@@ -26,9 +27,10 @@ int main(int argc, char** argv) {
   update::os::SignalStop stop;
   update::os::LinuxFileSystem files;
   update::os::LinuxProcessRunner processes(&stop);
-  update::os::SystemdServiceManager services(processes);
+  update::os::SystemdServiceManager services(processes, &stop);
   update::os::LinuxClock clock(&stop);
-  update::os::LinuxHost host;
+  update::os::LinuxHost host(environment_variable("BANGER_UPDATE_LOGIN_UID"));
+  update::os::LinuxProcessTable table(host);
   update::os::LinuxConfinement confinement;
   update::cli::StandardConsole console;
 
@@ -36,7 +38,7 @@ int main(int argc, char** argv) {
   update::cli::Invocation invocation{
       argc > 0 ? argv[0] : "banger-update",
       std::vector<std::string>(argv + (argc > 0 ? 1 : 0), argv + argc),
-      {files, processes, services, clock, host, stop, confinement},
+      {files, processes, services, clock, host, stop, confinement, table},
       console,
       environment_variable("BANGER_UPDATE_CONFIG"),
       environment_variable("SOURCE_DATE_EPOCH"),

@@ -10,6 +10,7 @@
 #include "engine/transaction/lost_journal.hpp"
 #include "engine/transaction/state_folder.hpp"
 #include "engine/transaction/transaction.hpp"
+#include "recovery/expired.hpp"
 #include "recovery/forced.hpp"
 #include "recovery/orphans.hpp"
 #include "recovery/settle.hpp"
@@ -18,7 +19,7 @@
 namespace update {
 namespace {
 
-constexpr std::int64_t kBootLockWaitMs = 30000;
+constexpr std::int64_t kLockWaitMs = 30000;
 constexpr std::string_view kOperatorHint =
     "look at it with 'banger-update status', then decide: banger-update recover "
     "--force-rollback, --force-commit or --abandon, each with --reason";
@@ -312,7 +313,12 @@ Result<RecoverReport> recover_in_session(Session& session, const RecoverRequest&
 }
 
 Result<RecoverReport> recover(const Environment& env, const RecoverRequest& request) {
-  UPDATE_TRY_ASSIGN(auto locked, lock_state(env, false, request.boot ? kBootLockWaitMs : 0));
+  if (request.expired) {
+    UPDATE_TRY_ASSIGN(const bool unfinished, end_expired(env, *request.expired));
+    if (!unfinished) return RecoverReport{};
+  }
+  const bool waits = request.boot || request.expired;
+  UPDATE_TRY_ASSIGN(auto locked, lock_state(env, false, waits ? kLockWaitMs : 0));
   const bool forced = request.force.has_value();
   if (!locked) {
     if (!forced) return RecoverReport{};

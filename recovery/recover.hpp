@@ -18,6 +18,8 @@ struct RecoverRequest {
   std::optional<RecoveryPolicy> policy;  ///< none: the configured one
   std::optional<Force> force;
   std::string reason;  ///< required with `force`
+  /// The dead-man's timer of this update has fired: whoever had to end it is ended first.
+  std::optional<TransactionId> expired;
   /// An update that would be finished to another version than this is undone instead: `apply` of
   /// this version is about to begin.
   std::optional<std::string> only_version;

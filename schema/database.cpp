@@ -129,8 +129,8 @@ Error sqlite_error(sqlite3* db, int code, std::string_view what) {
   int number = 0;
   if (primary == SQLITE_IOERR || primary == SQLITE_CANTOPEN) number = last_errno(db);
   if (primary == SQLITE_FULL) number = ENOSPC;
-  // SQLite makes SQLITE_CORRUPT of a read that the disk refused (SQLITE_IOERR_CORRUPTFS): the journal
-  // is not to be set aside for that.
+  // SQLite makes SQLITE_CORRUPT of a read that the disk refused (SQLITE_IOERR_CORRUPTFS): the
+  // journal is not to be set aside for that.
   if (primary == SQLITE_CORRUPT && last_errno(db) == EIO) number = EIO;
   if (number != 0) return Error::from_errno(number, message);
   return Error(code_of(code), message);

@@ -1,3 +1,4 @@
+#include "cli/apart.hpp"
 #include "cli/command.hpp"
 #include "cli/environment.hpp"
 #include "cli/trust.hpp"
@@ -14,6 +15,11 @@ Result<int> run_apply(Context& context) {
   UPDATE_TRY_ASSIGN(const ProgressStyle style, progress_style(context));
   Progress progress(context.console(), context.log, context.system().clock, style);
   UPDATE_TRY_ASSIGN(const Environment env, make_environment(context, progress));
+  const bool dry_run = context.options.has("dry-run");
+  if (!dry_run) {
+    UPDATE_TRY_ASSIGN(const auto ended, run_apart(context, env));
+    if (ended) return *ended;
+  }
   const std::int64_t began_ms = context.system().clock.monotonic_ms();
   UPDATE_TRY_ASSIGN(Release release,
                     open_trusted_release(env, context.options.arguments().front()));
@@ -21,7 +27,7 @@ Result<int> run_apply(Context& context) {
                              .reinstall = context.options.has("reinstall"),
                              .restart = !context.options.has("no-restart"),
                              .doctor = !context.options.has("no-doctor")};
-  if (context.options.has("dry-run")) {
+  if (dry_run) {
     UPDATE_TRY_ASSIGN(const PlannedUpdate planned, plan_apply_only(env, release, options));
     tell_plan(context, env, planned);
     return 0;

@@ -1,7 +1,9 @@
 #include "recovery/recover.hpp"
 
 #include <array>
+#include <limits>
 
+#include "cli/apart.hpp"
 #include "cli/command.hpp"
 #include "cli/environment.hpp"
 #include "cli/json_documents.hpp"
@@ -12,9 +14,11 @@
 namespace update::cli {
 namespace {
 
+constexpr std::int64_t kIdMax = std::numeric_limits<std::int64_t>::max();
+
 constexpr OptionSpec kRecoverOptions[] = {
-    {"boot"},         {"policy", "POLICY"}, {"dry-run"},        {"force-rollback"},
-    {"force-commit"}, {"abandon"},          {"reason", "TEXT"}, {"progress", "STYLE"},
+    {"boot"},    {"policy", "POLICY"}, {"dry-run"},           {"force-rollback"}, {"force-commit"},
+    {"abandon"}, {"reason", "TEXT"},   {"progress", "STYLE"}, {"expired", "ID"},
 };
 
 Result<std::optional<Force>> force_of(const Options& options) {
@@ -54,6 +58,11 @@ Result<RecoverRequest> request_of(const Options& options) {
   request.boot = options.has("boot");
   UPDATE_TRY_ASSIGN(request.force, force_of(options));
   request.reason = options.value("reason").value_or("");
+  UPDATE_TRY_ASSIGN(const auto expired, options.integer("expired", 1, kIdMax));
+  if (expired) request.expired = TransactionId{*expired};
+  if (request.expired && (request.boot || request.force)) {
+    return fail(ErrorCode::usage, "--expired ends an update that runs: it goes with no other end");
+  }
   UPDATE_TRY_ASSIGN(const auto policy, options.word("policy", kPolicies));
   if (policy) request.policy = recovery_policy_of(*policy);
   return request;
@@ -101,12 +110,26 @@ int tell_failure(const Context& context, const Environment& env, const Error& er
   return code;
 }
 
+/// Only then it is worth a unit of its own. What cannot be read may hold anything.
+bool may_restart(const Environment& env, const RecoverRequest& request) {
+  if (request.boot || request.expired) return false;
+  auto readable = open_journal_for_reading(env);
+  if (!readable) return true;
+  if (!*readable) return false;
+  const auto unfinished = (*readable)->journal.unfinished();
+  return !unfinished || unfinished->has_value();
+}
+
 Result<int> run_recover(Context& context) {
   UPDATE_TRY_ASSIGN(const RecoverRequest request, request_of(context.options));
   UPDATE_TRY_ASSIGN(const ProgressStyle style, progress_style(context));
   Progress progress(context.console(), context.log, context.system().clock, style);
   UPDATE_TRY_ASSIGN(const Environment env, make_environment(context, progress));
   if (context.options.has("dry-run")) return tell_what_it_would_do(context, env, request);
+  if (may_restart(env, request)) {
+    UPDATE_TRY_ASSIGN(const auto ended, run_apart(context, env));
+    if (ended) return *ended;
+  }
   const auto report = recover(env, request);
   progress.clear();
   if (!report) return tell_failure(context, env, report.error());

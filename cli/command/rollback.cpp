@@ -1,5 +1,6 @@
 #include <limits>
 
+#include "cli/apart.hpp"
 #include "cli/command.hpp"
 #include "cli/environment.hpp"
 #include "cli/update_result.hpp"
@@ -26,6 +27,8 @@ Result<int> run_rollback(Context& context) {
     tell_plan(context, env, planned);
     return 0;
   }
+  UPDATE_TRY_ASSIGN(const auto ended, run_apart(context, env));
+  if (ended) return *ended;
   const std::int64_t began_ms = context.system().clock.monotonic_ms();
   const UpdateReport report = roll_back(env, options);
   progress.clear();

@@ -51,6 +51,14 @@ std::string broken_journal_name(std::int64_t wall_us, std::string_view suffix) {
   return std::string(kJournalName) + ".broken-" + std::to_string(wall_us) + std::string(suffix);
 }
 
+std::string expiry_unit_name(TransactionId id) {
+  return "banger-update-expired-" + std::to_string(id.value) + ".service";
+}
+
+std::string apart_unit_name(std::int64_t pid, std::uint32_t random) {
+  return "banger-update-" + std::to_string(pid) + "-" + std::to_string(random) + ".service";
+}
+
 std::string generation_name(const Sha256Digest& digest) {
   return digest.hex();
 }

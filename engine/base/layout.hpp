@@ -31,6 +31,11 @@ std::string broken_journal_name(std::int64_t wall_us, std::string_view suffix);
 std::string generation_name(const Sha256Digest& digest);
 std::optional<Sha256Digest> parse_generation_name(std::string_view name);
 
+/// The unit, and the timer, that end an update which takes too long.
+std::string expiry_unit_name(TransactionId id);
+/// The unit into which an update moves that would be ended by its own restarts, or with a session.
+std::string apart_unit_name(std::int64_t pid, std::uint32_t random);
+
 /// What sets the names of one transaction apart: its id, and a random number, so that a name of an
 /// earlier life of the journal can never be taken for one of this.
 struct TransactionTag {

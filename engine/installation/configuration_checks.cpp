@@ -26,22 +26,21 @@ bool is_unit_character(char c) {
          std::string_view(":-_.\\@").find(c) != std::string::npos;
 }
 
-/// systemd.unit(5): the ending says the kind.
-bool has_unit_ending(std::string_view unit) {
-  constexpr std::array<std::string_view, 11> kEndings = {
-      ".service", ".socket", ".device", ".mount", ".automount", ".swap",
-      ".target",  ".path",   ".timer",  ".slice", ".scope"};
-  return std::any_of(kEndings.begin(), kEndings.end(), [unit](std::string_view ending) {
-    return unit.size() > ending.size() && unit.ends_with(ending);
-  });
-}
-
 bool is_at_or_below(const AbsolutePath& path, const AbsolutePath& folder) {
   if (path == folder || folder.text() == "/") return true;
   return path.text().starts_with(folder.text() + "/");
 }
 
 }  // namespace
+
+bool has_unit_ending(std::string_view name) {
+  constexpr std::array<std::string_view, 11> kEndings = {
+      ".service", ".socket", ".device", ".mount", ".automount", ".swap",
+      ".target",  ".path",   ".timer",  ".slice", ".scope"};
+  return std::any_of(kEndings.begin(), kEndings.end(), [name](std::string_view ending) {
+    return name.size() > ending.size() && name.ends_with(ending);
+  });
+}
 
 std::string quoted(std::string_view text) {
   return "\"" + escape(text) + "\"";

@@ -17,6 +17,9 @@ using Problem = std::string;
 /// Foreign text for a message.
 std::string quoted(std::string_view text);
 
+/// systemd.unit(5): the ending says the kind.
+bool has_unit_ending(std::string_view name);
+
 Problem problem_of_product(std::string_view product);
 Problem problem_of_backup_suffix(std::string_view suffix);
 Problem problem_of_file_name(std::string_view name);

@@ -1,41 +1,18 @@
 #include "engine/os/host_linux.hpp"
 
-#include <fcntl.h>
 #include <signal.h>
 #include <sys/random.h>
 #include <unistd.h>
 
-#include <array>
-#include <charconv>
 #include <ctime>
 #include <string_view>
 
 #include "engine/os/call_linux.hpp"
-#include "engine/os/fd.hpp"
+#include "engine/os/small_file_linux.hpp"
 
 namespace update::os {
 
 namespace {
-
-// What a small file of /proc holds, without the closing newline; empty where it cannot be read.
-std::string read_small(const std::string& path) {
-  const UniqueFd fd(retried([&] { return ::open(path.c_str(), O_RDONLY | O_CLOEXEC); }));
-  if (!fd.valid()) return {};
-  std::array<char, 4096> bytes;
-  const ssize_t size = retried([&] { return ::read(fd.get(), bytes.data(), bytes.size()); });
-  if (size <= 0) return {};
-  std::string text(bytes.data(), static_cast<std::size_t>(size));
-  if (text.ends_with('\n')) text.pop_back();
-  return text;
-}
-
-template <class Number>
-std::optional<Number> parse_number(std::string_view text) {
-  Number number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return number;
-}
 
 // For a signal handler, which may touch no lock and allocate nothing (signal-safety(7)).
 std::string lost_page_message;
@@ -97,8 +74,10 @@ std::optional<std::uint64_t> LinuxHost::process_start(std::int64_t pid) {
 
 std::optional<std::uint32_t> LinuxHost::login_uid() {
   const auto uid = parse_number<std::uint32_t>(read_small("/proc/self/loginuid"));
-  if (uid == UINT32_MAX) return std::nullopt;  // nobody logged in: a service, or the boot
-  return uid;
+  if (uid != UINT32_MAX) return uid;
+  // Nobody logged in: a service, or the boot. Or root said who it was, which only root may.
+  if (!told_login_uid_ || ::geteuid() != 0) return std::nullopt;
+  return parse_number<std::uint32_t>(*told_login_uid_);
 }
 
 void LinuxHost::end_on_lost_page(const Error& error) {

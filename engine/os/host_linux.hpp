@@ -1,11 +1,19 @@
 #pragma once
 
+#include <optional>
+#include <string>
+#include <utility>
+
 #include "engine/os/host.hpp"
 
 namespace update::os {
 
 class LinuxHost final : public Host {
  public:
+  /// `login_uid` is what another process of ours, which knew it, said before it moved here.
+  explicit LinuxHost(std::optional<std::string> login_uid = std::nullopt)
+      : told_login_uid_(std::move(login_uid)) {}
+
   /// Where the kernel does not tell, a value that equals no other: what another boot left is then
   /// never taken for this one's.
   std::string boot_id() override;
@@ -20,6 +28,7 @@ class LinuxHost final : public Host {
 
  private:
   std::string boot_id_;  ///< read once
+  std::optional<std::string> told_login_uid_;
 };
 
 }  // namespace update::os

@@ -1,6 +1,8 @@
 #include "engine/os/service_manager_systemd.hpp"
 
+#include <unistd.h>
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <charconv>
 #include <map>
@@ -9,6 +11,7 @@
 #include <utility>
 
 #include "engine/base/text.hpp"
+#include "engine/os/transient_unit_linux.hpp"
 
 namespace update::os {
 
@@ -16,6 +19,12 @@ namespace {
 
 // systemd answers these at once; a systemd that hangs must not hang the update.
 constexpr std::int64_t kAnswerTimeoutMs = 30'000;
+
+// A reload reads the files of all units, which may be many and on a slow disk.
+constexpr std::int64_t kReloadTimeoutMs = 90'000;
+constexpr std::int64_t kLogTimeoutMs = 5'000;
+constexpr std::size_t kLogBytes = 4096;
+constexpr std::string_view kLogLines = "10";
 
 constexpr std::string_view kHint =
     "where systemd does not run, set `[restart] command` in the configuration";
@@ -30,6 +39,28 @@ Status check_unit_name(const std::string& unit) {
   return fail(ErrorCode::usage, "not a name of a systemd unit: " + escape(unit));
 }
 
+std::vector<std::pair<std::string, std::string>> tool_environment() {
+  return {{"PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}, {"LANG", "C"}};
+}
+
+// systemd would fill in a variable (systemd.service(5), "Command lines"); systemd-run's option
+// against that is younger than Debian 12.
+std::string literal(std::string_view word) {
+  std::string text;
+  for (const char c : word) text.append(c == '$' ? 2 : 1, c);
+  return text;
+}
+
+void append_unit(std::vector<std::string>& argv, const TransientUnit& unit) {
+  argv.push_back("--unit=" + unit.name);
+  argv.push_back("--description=" + unit.description);
+  for (const auto& [name, value] : unit.environment) {
+    argv.push_back("--setenv=" + name + "=" + value);
+  }
+  argv.emplace_back("--");
+  for (const std::string& word : unit.argv) argv.push_back(literal(word));
+}
+
 std::string one_line(std::string output) {
   while (output.ends_with('\n')) output.pop_back();
   std::replace(output.begin(), output.end(), '\n', ' ');
@@ -42,8 +73,10 @@ bool systemd_is_absent(const ProcessResult& result) {
          result.output.find("Running in chroot, ignoring") != std::string::npos;
 }
 
-Error failure(const std::string& doing, const ProcessResult& result) {
-  std::string message = "systemctl ";
+Error failure(const std::string& doing, const ProcessResult& result,
+              std::string_view tool = "systemctl") {
+  std::string message(tool);
+  message.append(" ");
   message.append(result.passed() ? "gave no usable answer" : describe(result));
   if (!result.output.empty()) message.append(": ").append(one_line(result.output));
   Error error = Error(ErrorCode::failed, std::move(message)).with(doing);
@@ -51,19 +84,27 @@ Error failure(const std::string& doing, const ProcessResult& result) {
   return error;
 }
 
+constexpr std::array<std::string_view, 8> kKeys = {
+    "LoadState", "ActiveState", "UnitFileState", "MainPID",
+    "NRestarts", "KillMode",    "ControlGroup",  "NeedDaemonReload"};
+
+std::string property_list() {
+  std::string list;
+  for (const std::string_view key : kKeys) list.append(list.empty() ? "" : ",").append(key);
+  return list;
+}
+
 // `KEY=VALUE` lines. A line of anything else is passed over, since standard error comes in between
 // (a broken /etc/ld.so.preload, for instance); a key twice is two units, and thus an error.
 std::optional<std::map<std::string, std::string, std::less<>>> parse_properties(
     std::string_view text) {
-  constexpr std::string_view kKeys[] = {"LoadState", "ActiveState", "UnitFileState", "MainPID",
-                                        "NRestarts"};
   std::map<std::string, std::string, std::less<>> properties;
   while (!text.empty()) {
     const std::string_view line = text.substr(0, text.find('\n'));
     text.remove_prefix(std::min(text.size(), line.size() + 1));
     const std::size_t equals = line.find('=');
     const std::string_view key = line.substr(0, equals);
-    if (equals == std::string_view::npos || std::ranges::find(kKeys, key) == std::end(kKeys)) {
+    if (equals == std::string_view::npos || std::ranges::find(kKeys, key) == kKeys.end()) {
       continue;
     }
     if (!properties.emplace(key, line.substr(equals + 1)).second) return std::nullopt;
@@ -108,18 +149,21 @@ std::optional<UnitState> parse_state(std::string_view text) {
                    .active = *active,
                    .masked = load == "masked" || value("UnitFileState").starts_with("masked"),
                    .main_pid = *main_pid,
-                   .restart_count = *restart_count};
+                   .restart_count = *restart_count,
+                   .activity = std::string(value("ActiveState")),
+                   .enablement = std::string(value("UnitFileState")),
+                   .kill_mode = std::string(value("KillMode")),
+                   .control_group = std::string(value("ControlGroup")),
+                   .needs_reload = value("NeedDaemonReload") == "yes"};
 }
 
 }  // namespace
 
-Result<ProcessResult> SystemdServiceManager::systemctl(std::vector<std::string> arguments,
-                                                       std::int64_t timeout_ms) {
+Result<ProcessResult> SystemdServiceManager::run_tool(std::vector<std::string> argv,
+                                                      std::int64_t timeout_ms) {
   Command command;
-  command.argv = std::move(arguments);
-  command.argv.insert(command.argv.begin(), "systemctl");
-  command.environment = {{"PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
-                         {"LANG", "C"}};
+  command.argv = std::move(argv);
+  command.environment = tool_environment();
   command.timeout_ms = timeout_ms;
   auto result = processes_.run(command);
   if (!result && result.error().system_errno() == ENOENT) {
@@ -128,12 +172,21 @@ Result<ProcessResult> SystemdServiceManager::systemctl(std::vector<std::string> 
   return result;
 }
 
+Result<ProcessResult> SystemdServiceManager::systemctl(std::vector<std::string> arguments,
+                                                       std::int64_t timeout_ms) {
+  arguments.insert(arguments.begin(), "systemctl");
+  return run_tool(std::move(arguments), timeout_ms);
+}
+
+// sd_booted(3)
+bool SystemdServiceManager::present() {
+  return ::access("/run/systemd/system", F_OK) == 0;
+}
+
 Result<UnitState> SystemdServiceManager::state(const std::string& unit) {
   UPDATE_TRY(check_unit_name(unit));
   const std::string doing = "asking for the state of " + unit;
-  auto result =
-      systemctl({"show", "-p", "LoadState,ActiveState,UnitFileState,MainPID,NRestarts", "--", unit},
-                kAnswerTimeoutMs);
+  auto result = systemctl({"show", "-p", property_list(), "--", unit}, kAnswerTimeoutMs);
   if (!result) return fail(std::move(result).error().with(doing));
   const auto state = result->passed() ? parse_state(result->output) : std::nullopt;
   if (!state) return fail(failure(doing, *result));
@@ -157,6 +210,61 @@ Status SystemdServiceManager::restart(const std::string& unit, std::int64_t time
   if (!result) return fail(std::move(result).error().with(doing));
   if (!result->passed() || systemd_is_absent(*result)) return fail(failure(doing, *result));
   return {};
+}
+
+Status SystemdServiceManager::reload(std::int64_t timeout_ms) {
+  const std::int64_t limit = timeout_ms > 0 ? timeout_ms : kReloadTimeoutMs;
+  auto result = systemctl({"daemon-reload"}, limit);
+  if (!result) return fail(std::move(result).error().with("reloading systemd"));
+  if (!result->passed() || systemd_is_absent(*result)) {
+    return fail(failure("reloading systemd", *result));
+  }
+  return {};
+}
+
+std::string SystemdServiceManager::log_end(const std::string& unit) {
+  if (!check_unit_name(unit)) return {};
+  // journald takes messages in at its own pace; what the unit said last matters most.
+  const auto written = run_tool({"journalctl", "--sync"}, kLogTimeoutMs);
+  if (!written) return {};
+  const auto result = run_tool({"journalctl", "--quiet", "--no-pager", "--output=cat", "--boot",
+                                "--lines=" + std::string(kLogLines), "--unit=" + unit},
+                               kLogTimeoutMs);
+  if (!result || !result->passed()) return {};
+  return result->output.substr(result->output.size() - std::min(result->output.size(), kLogBytes));
+}
+
+Result<int> SystemdServiceManager::run(const TransientUnit& unit) {
+  std::vector<std::string> argv = {"systemd-run", "--quiet",    "--collect",          "--wait",
+                                   "--pipe",      "--same-dir", "--service-type=exec"};
+  append_unit(argv, unit);
+  const auto pass_on = [&] {
+    const auto passed = systemctl({"kill", "--kill-who=main", "--signal=SIGINT", "--", unit.name},
+                                  kAnswerTimeoutMs);
+    static_cast<void>(passed);  // a unit that has ended meanwhile needs no signal
+  };
+  return run_attached({argv, tool_environment()}, stop_, pass_on);
+}
+
+Status SystemdServiceManager::arm(const TransientUnit& unit, std::int64_t delay_ms) {
+  std::vector<std::string> argv = {"systemd-run", "--quiet", "--collect",
+                                   "--on-active=" + std::to_string(delay_ms) + "ms",
+                                   "--timer-property=AccuracySec=100ms"};
+  append_unit(argv, unit);
+  const std::string doing = "arming the timer " + unit.name;
+  auto result = run_tool(std::move(argv), kAnswerTimeoutMs);
+  if (!result) return fail(std::move(result).error().with(doing));
+  if (!result->passed()) return fail(failure(doing, *result, "systemd-run"));
+  return {};
+}
+
+Status SystemdServiceManager::disarm(const std::string& name) {
+  const std::string timer = name.substr(0, name.rfind('.')) + ".timer";
+  auto result = systemctl({"stop", "--", timer}, kAnswerTimeoutMs);
+  if (!result) return fail(std::move(result).error().with("disarming " + timer));
+  // 5: it is not loaded, so it was never armed or has fired.
+  if (result->passed() || (result->end == ProcessEnd::exited && result->status == 5)) return {};
+  return fail(failure("disarming " + timer, *result));
 }
 
 }  // namespace update::os

@@ -33,16 +33,35 @@ class SpawnSettings {
 
   /// An errno, or 0.
   int prepare(int output_fd) {
+    const int error = redirect(output_fd);
+    return error != 0 ? error : prepare_attached();
+  }
+
+  /// The same for standard descriptors and a folder that stay as they are.
+  int prepare_attached() {
+    // Also what a careless parent of ours left open without FD_CLOEXEC.
+    const int error = posix_spawn_file_actions_addclosefrom_np(&actions_, STDERR_FILENO + 1);
+    return error != 0 ? error : set_attributes();
+  }
+
+  const posix_spawn_file_actions_t* actions() const { return &actions_; }
+  const posix_spawnattr_t* attributes() const { return &attributes_; }
+
+ private:
+  int redirect(int output_fd) {
     // The output first: where this process was started without a descriptor 0, `output_fd` may be
-    // 0. closefrom also closes what a careless parent of ours left open without FD_CLOEXEC.
+    // 0.
     for (const int error :
          {posix_spawn_file_actions_adddup2(&actions_, output_fd, STDOUT_FILENO),
           posix_spawn_file_actions_adddup2(&actions_, output_fd, STDERR_FILENO),
           posix_spawn_file_actions_addopen(&actions_, STDIN_FILENO, "/dev/null", O_RDONLY, 0),
-          posix_spawn_file_actions_addchdir_np(&actions_, "/"),
-          posix_spawn_file_actions_addclosefrom_np(&actions_, STDERR_FILENO + 1)}) {
+          posix_spawn_file_actions_addchdir_np(&actions_, "/")}) {
       if (error != 0) return error;
     }
+    return 0;
+  }
+
+  int set_attributes() {
     sigset_t signals;
     sigemptyset(&signals);
     posix_spawnattr_setsigmask(&attributes_, &signals);
@@ -55,10 +74,6 @@ class SpawnSettings {
         &attributes_, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
   }
 
-  const posix_spawn_file_actions_t* actions() const { return &actions_; }
-  const posix_spawnattr_t* attributes() const { return &attributes_; }
-
- private:
   posix_spawn_file_actions_t actions_;
   posix_spawnattr_t attributes_;
 };
@@ -115,7 +130,9 @@ std::vector<char*> pointers_to(std::vector<std::string>& texts) {
 
 }  // namespace
 
-Result<pid_t> spawn(const Command& command, int output_fd) {
+namespace {
+
+Result<pid_t> spawn_with(const Command& command, const SpawnSettings& settings, int error) {
   UPDATE_TRY(check(command));
   UPDATE_TRY_ASSIGN(const std::string program, find_program(command));
 
@@ -127,8 +144,6 @@ Result<pid_t> spawn(const Command& command, int output_fd) {
     environment.back().append("=").append(value);
   }
 
-  SpawnSettings settings;
-  int error = settings.prepare(output_fd);
   pid_t pid = -1;
   if (error == 0) {
     // posix_spawn(3) has no setting for the umask. To set ours for that moment is safe, since only
@@ -140,6 +155,20 @@ Result<pid_t> spawn(const Command& command, int output_fd) {
   }
   if (error != 0) return system_error(error, {"starting", program});
   return pid;
+}
+
+}  // namespace
+
+Result<pid_t> spawn(const Command& command, int output_fd) {
+  SpawnSettings settings;
+  const int error = settings.prepare(output_fd);
+  return spawn_with(command, settings, error);
+}
+
+Result<pid_t> spawn_attached(const Command& command) {
+  SpawnSettings settings;
+  const int error = settings.prepare_attached();
+  return spawn_with(command, settings, error);
 }
 
 }  // namespace update::os

@@ -12,4 +12,7 @@ namespace update::os {
 /// (ENOENT, EACCES, ETXTBSY, ENOEXEC) is the error here, not an exit status of 127.
 Result<pid_t> spawn(const Command& command, int output_fd);
 
+/// The same with this process's standard input, output, error and folder.
+Result<pid_t> spawn_attached(const Command& command);
+
 }  // namespace update::os

@@ -5,6 +5,7 @@
 #include "engine/os/filesystem.hpp"
 #include "engine/os/host.hpp"
 #include "engine/os/process.hpp"
+#include "engine/os/process_table.hpp"
 #include "engine/os/service_manager.hpp"
 
 namespace update::os {
@@ -18,6 +19,7 @@ struct System {
   Host& host;
   StopRequest& stop;
   Confinement& confinement;
+  ProcessTable& table;
 };
 
 }  // namespace update::os

@@ -1,7 +1,12 @@
 // From here on new code runs. That was made durable before (the intent to restart), so that a crash
 // in here makes recovery suspect the release and put the old one back.
+#include <algorithm>
+
+#include "engine/base/text.hpp"
+#include "engine/installation/configuration_checks.hpp"
 #include "engine/step/command.hpp"
 #include "engine/step/step.hpp"
+#include "engine/step/unit_watch.hpp"
 
 namespace update::step {
 namespace {
@@ -18,6 +23,40 @@ Status run_restart_command(Context& context, Phase phase) {
               "the restart command " + config.command.front() + " " + describe_failure(result));
 }
 
+std::string in_one_line(std::string log) {
+  while (log.ends_with('\n')) log.pop_back();
+  std::replace(log.begin(), log.end(), '\n', '|');
+  return escape(log);
+}
+
+Error with_log(os::ServiceManager& services, const std::string& unit, Error error) {
+  const std::string log = services.log_end(unit);
+  Error failed(ErrorCode::undone,
+               error.message() + (log.empty() ? "" : "; its log ends with: " + in_one_line(log)));
+  return error.hint().empty() ? failed : std::move(failed).hint(error.hint());
+}
+
+/// Unit files are read when systemd is told to: a changed one among the update's files, or one that
+/// somebody changed before, would otherwise take effect at some later moment.
+Status reload_if_changed(Context& context) {
+  os::ServiceManager& services = context.env().system.services;
+  bool changed = std::any_of(
+      context.plan.files.begin(), context.plan.files.end(), [](const PlannedFile& file) {
+        return !file.unchanged && config::has_unit_ending(file.destination.name());
+      });
+  for (const PlannedUnit& unit : context.plan.units) {
+    if (changed) break;
+    if (!unit.was_active) continue;
+    UPDATE_TRY_ASSIGN(const os::UnitState state, services.state(unit.name));
+    changed = state.needs_reload;
+  }
+  if (!changed) return {};
+  Status reloaded = services.reload(context.env().config.restart.timeout_ms);
+  if (reloaded) return {};
+  UPDATE_TRY(check_stop(context.env()));
+  return fail(std::move(reloaded).error().as(ErrorCode::undone));
+}
+
 Status restart_unit(Context& context, Phase phase, const std::string& unit) {
   os::ServiceManager& services = context.env().system.services;
   UPDATE_TRY(context.session.note(context.plan.tag.id, phase, restarting_detail(unit),
@@ -25,14 +64,17 @@ Status restart_unit(Context& context, Phase phase, const std::string& unit) {
   Status restarted = services.restart(unit, context.env().config.restart.timeout_ms);
   if (!restarted) {
     UPDATE_TRY(check_stop(context.env()));
-    return fail(std::move(restarted).error().as(ErrorCode::undone));
+    return fail(with_log(services, unit, std::move(restarted).error()));
   }
   UPDATE_TRY_ASSIGN(const os::UnitState state, services.state(unit));
   if (state.active) return {};
-  return fail(ErrorCode::undone, "the unit " + unit + " is not active after its restart");
+  return fail(
+      with_log(services, unit,
+               Error(ErrorCode::undone, "the unit " + unit + " is not active after its restart")));
 }
 
 Status restart_units(Context& context, Phase phase, bool only_inactive) {
+  UPDATE_TRY(reload_if_changed(context));
   for (const PlannedUnit& unit : context.plan.units) {
     // What was stopped stays stopped (F7).
     if (!unit.was_active) continue;
@@ -54,16 +96,11 @@ Status start(Context& context, Phase phase, bool only_inactive) {
 }  // namespace
 
 Status restart(Context& context, Phase phase) {
-  return start(context, phase, false);
-}
-
-Status check_units_are_up(Context& context) {
-  for (const PlannedUnit& unit : context.plan.units) {
-    if (!unit.was_active) continue;
-    UPDATE_TRY_ASSIGN(const os::UnitState state, context.env().system.services.state(unit.name));
-    if (!state.active) return fail(ErrorCode::undone, "the unit " + unit.name + " is not active");
+  if (context.plan.restart) {
+    context.kept = context.env().system.table.named(context.env().config.restart.keep_processes);
   }
-  return {};
+  UPDATE_TRY(start(context, phase, false));
+  return check_kept(context);
 }
 
 Status undo_restart(Context& context, Phase phase, bool came_up_with_boot) {

@@ -19,8 +19,9 @@ struct Context {
   Session& session;
   Plan& plan;
   const TargetFolders& folders;
-  bool begun = false;             ///< the transaction has its first event
-  bool new_code_may_run = false;  ///< as recovery found it, whatever the phase says
+  bool begun = false;                       ///< the transaction has its first event
+  bool new_code_may_run = false;            ///< as recovery found it, whatever the phase says
+  std::vector<os::NamedProcess> kept = {};  ///< what has to live through the restart (F13)
 
   const Environment& env() const { return session.env(); }
   os::Folder& folder_of(const PlannedFile& file) const { return folders.of(file.destination); }
@@ -72,19 +73,27 @@ Status undo_swap(Context& context);
 Result<bool> is_swapped(const Context& context);
 
 // restart: the configured command, or the units that were running.
-/// undone: a restart failed.
+/// undone: a restart failed, or ended a process that has to live through it (context.kept).
 Status restart(Context& context, Phase phase);
 /// Starts what the old version was running; needs_operator if it does not start. After a boot that
 /// found the old files already, only the units that did not come up are started.
 Status undo_restart(Context& context, Phase phase, bool came_up_with_boot);
-/// undone, if a unit that ran before the update does not run now.
-Status check_units_are_up(Context& context);
+
+// The dead-man's switch: a timer of systemd's that runs `recover --expired` for an update that is
+// not over in its time (plan.deadline_ms), whatever became of the process that had to end it.
+/// Before the first restart. Nothing where there is no systemd. undone: it could not be armed.
+Status arm_expiry(Context& context, Phase phase);
+/// Once the outcome is recorded. A timer that is left over finds nothing to do.
+void disarm_expiry(const Context& context);
 
 // doctor: the verdict.
-/// undone: the release is not well; interrupted and terminated as everywhere.
-/// passed; skipped where its failure is excused by the configuration, since then nothing was
-/// judged.
+/// undone: a unit that ran before the update does not run steadily, or not from the new file; that
+/// a doctor's failure is excused changes nothing in that. undone: the release is not well;
+/// interrupted and terminated as everywhere. passed; skipped where its failure is excused by the
+/// configuration, since then nothing was judged.
 Result<Verdict> doctor(Context& context);
+/// The same without a doctor: the units are watched for as long as the soak lasts.
+Status watch_units(Context& context);
 /// One run before anything is changed, for the record.
 Result<BaselineResult> baseline(const Environment& env, const Plan& plan);
 

@@ -97,8 +97,8 @@ Status refuse_unless_regular(os::Folder& folder, const std::string& name, os::Fi
   return fail(ErrorCode::failed, path + " is a device, a pipe or a socket");
 }
 
-/// Null if the name is gone: `status` looks while an update runs, which may rename it away between a
-/// lookup and this.
+/// Null if the name is gone: `status` looks while an update runs, which may rename it away between
+/// a lookup and this.
 Result<std::unique_ptr<os::File>> open_if_there(os::Folder& folder, const std::string& name) {
   auto opened = folder.open_file(name);
   if (!opened && opened.error().system_errno() == ENOENT) return std::unique_ptr<os::File>();

@@ -46,8 +46,8 @@ Result<std::optional<FileState>> look_at(os::Folder& folder, const std::string& 
 /// All of an open file, from its first byte to its last.
 Result<Sha256Digest> hash_file(os::File& file);
 Result<Sha256Digest> hash_named(os::Folder& folder, const std::string& name);
-/// For whoever looks while an update runs, which may rename the file away between two looks: nullopt
-/// if it is not there (any more).
+/// For whoever looks while an update runs, which may rename the file away between two looks:
+/// nullopt if it is not there (any more).
 Result<std::optional<Sha256Digest>> hash_if_there(os::Folder& folder, const std::string& name);
 
 enum class Holds : std::uint8_t { old_bytes, new_bytes, foreign };

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "engine/installation/configuration.hpp"
@@ -14,7 +15,8 @@ struct Environment {
   os::System system;
   InstallationRoot root;
   Configuration config;
-  std::string command_line;  ///< for the audit: who asked for what
+  std::string command_line;                  ///< for the audit: who asked for what
+  std::optional<std::string> configuration;  ///< where it was read, if not at the default path
   Observer& observer;
   std::string journal_vfs =
       {};  ///< how SQLite reaches the journal; empty but in tests (JournalLocation)

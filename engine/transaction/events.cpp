@@ -47,9 +47,21 @@ bool flag_at(const Json& object, const char* key) {
   return object.contains(key) && object.at(key).is_boolean() && object.at(key).get<bool>();
 }
 
+std::int64_t number_at(const Json& object, const char* key) {
+  return object.contains(key) && object.at(key).is_number_integer()
+             ? object.at(key).get<std::int64_t>()
+             : 0;
+}
+
 void read_note(const Json& detail, TransactionStory& story) {
   const std::string note = text_at(detail, "note");
   if (note == "waits") story.waits_boot = text_at(detail, "boot_id");
+  if (note == "armed") {
+    story.armed = ArmedProcess{
+        {number_at(detail, "pid"), static_cast<std::uint64_t>(number_at(detail, "start"))},
+        text_at(detail, "boot_id"),
+        number_at(detail, "monotonic_ms")};
+  }
   if (note != "resumed") return;
   // Whoever took it up after the services owns it from then on: what waited, waits no more.
   if (!flag_at(detail, "at_boot")) story.waits_boot.reset();
@@ -95,6 +107,15 @@ std::string note_detail(std::string_view note) {
 
 std::string restarting_detail(const std::string& unit) {
   return to_text({{"note", "restarting"}, {"unit", unit}});
+}
+
+std::string armed_detail(const os::ProcessId& process, const std::string& boot_id,
+                         std::int64_t monotonic_ms) {
+  return to_text({{"note", "armed"},
+                  {"pid", process.pid},
+                  {"start", process.start},
+                  {"boot_id", boot_id},
+                  {"monotonic_ms", monotonic_ms}});
 }
 
 std::string run_detail(std::string_view note, const std::string& command,

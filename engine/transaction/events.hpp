@@ -7,6 +7,7 @@
 
 #include "engine/base/error.hpp"
 #include "engine/os/process.hpp"
+#include "engine/os/process_table.hpp"
 #include "engine/transaction/environment.hpp"
 #include "engine/transaction/head.hpp"
 #include "engine/transaction/plan.hpp"
@@ -32,6 +33,9 @@ std::string swap_detail(const Plan& plan, bool reconstructed = false);
 /// A note: its name, and what a command printed, if one ran.
 std::string note_detail(std::string_view note);
 std::string restarting_detail(const std::string& unit);
+/// The dead-man's switch: which process has to end the update, from now on.
+std::string armed_detail(const os::ProcessId& process, const std::string& boot_id,
+                         std::int64_t monotonic_ms);
 std::string run_detail(std::string_view note, const std::string& command,
                        const Result<os::ProcessResult>& result);
 /// A resumption, with the fingerprint by which lack of progress is recognised.
@@ -51,6 +55,13 @@ std::string forced_detail(std::string_view what, const std::string& reason, cons
 /// The commit: the verdict, and the identities of what is installed now.
 std::string commit_detail(Verdict verdict, const Plan& plan);
 
+/// The newest `armed` note.
+struct ArmedProcess {
+  os::ProcessId id;
+  std::string boot_id;
+  std::int64_t since_ms = 0;  ///< os::Clock::monotonic_ms of that boot
+};
+
 /// What recovery reads back from a transaction's events.
 struct TransactionStory {
   std::string plan_text;  ///< the newest that an event holds
@@ -61,6 +72,7 @@ struct TransactionStory {
   std::vector<std::string> fingerprints;  ///< of the resumptions, oldest first
   std::int64_t resumptions = 0;
   std::int64_t resumptions_after_new_code = 0;
+  std::optional<ArmedProcess> armed;
   bool new_code_has_run = false;  ///< the intent to restart, or to run the doctor, is recorded
 };
 

@@ -133,8 +133,8 @@ Result<Journal> try_to_read(const Environment& env, os::Folder& state, bool lock
 }  // namespace
 
 Result<Journal> read_journal_in(const Environment& env, os::Folder& state, bool lock_held) {
-  // An updater that opens the journal empties the index of its WAL and makes it anew a moment later,
-  // unless it is stopped in between: then its lock is free, and nobody waits.
+  // An updater that opens the journal empties the index of its WAL and makes it anew a moment
+  // later, unless it is stopped in between: then its lock is free, and nobody waits.
   const std::int64_t deadline_ms = env.system.clock.monotonic_ms() + kIndexPatienceMs;
   while (true) {
     auto journal = try_to_read(env, state, lock_held);

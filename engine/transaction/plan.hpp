@@ -12,6 +12,7 @@
 #include "engine/base/types.hpp"
 #include "engine/installation/configuration.hpp"
 #include "engine/os/filesystem.hpp"
+#include "engine/os/process_table.hpp"
 
 namespace update {
 
@@ -49,9 +50,19 @@ struct PlannedFile {
   Change change() const;
 };
 
+/// The main process of a unit, as it was before the update.
+struct MainProcess {
+  os::ProcessId id;
+  std::string boot_id;
+  std::optional<std::string> destination;  ///< which of the update's files it ran, if one
+};
+
 struct PlannedUnit {
   std::string name;
-  bool was_active = false;  ///< what was stopped stays stopped (F7)
+  bool was_active = false;    ///< what was stopped stays stopped (F7)
+  std::string activity = {};  ///< systemd's own words for what it was before
+  std::string enablement = {};
+  std::optional<MainProcess> main = {};
 };
 
 enum class TransactionKind : std::uint8_t { apply, rollback };
@@ -80,6 +91,7 @@ struct Plan {
   std::optional<std::string> signed_by;  ///< the key's id; none: accepted unsigned
   std::optional<BaselineResult> baseline;
   std::vector<PlannedUnit> units;
+  std::int64_t deadline_ms = 0;  ///< how long it may take from its first restart on; 0: no limit
   std::vector<PlannedFile> files;
 
   std::string staged_name_of(const PlannedFile& file) const;

@@ -164,10 +164,21 @@ Result<std::optional<PlannedFile>> file_from_json(const Json& json, const Plan& 
   return file;
 }
 
+Json to_json(const MainProcess& main) {
+  return {{"pid", main.id.pid},
+          {"start", main.id.start},
+          {"boot_id", main.boot_id},
+          {"destination", or_null(main.destination)}};
+}
+
 Json units_to_json(const std::vector<PlannedUnit>& units) {
   Json array = Json::array();
   for (const PlannedUnit& unit : units) {
-    array.push_back({{"name", unit.name}, {"was_active", unit.was_active}});
+    array.push_back({{"name", unit.name},
+                     {"was_active", unit.was_active},
+                     {"activity", unit.activity},
+                     {"enablement", unit.enablement},
+                     {"main", unit.main ? to_json(*unit.main) : Json(nullptr)}});
   }
   return array;
 }
@@ -175,8 +186,21 @@ Json units_to_json(const std::vector<PlannedUnit>& units) {
 Status read_units(const Json& array, Plan& plan) {
   for (const Json& json : array) {
     Reader reader(json);
-    plan.units.push_back({reader.text("name"), reader.flag("was_active")});
+    PlannedUnit unit{reader.text("name"),
+                     reader.flag("was_active"),
+                     reader.text("activity"),
+                     reader.text("enablement"),
+                     {}};
+    if (!reader.is_null("main")) {
+      Reader main(reader.object("main"));
+      unit.main =
+          MainProcess{{main.number<std::int64_t>("pid"), main.number<std::uint64_t>("start")},
+                      main.text("boot_id"),
+                      main.text_or_null("destination")};
+      UPDATE_TRY(main.status());
+    }
     UPDATE_TRY(reader.status());
+    plan.units.push_back(std::move(unit));
   }
   return {};
 }
@@ -214,6 +238,7 @@ Result<Plan> read_plan(std::string_view text, const Configuration& config,
   plan.tag.random = reader.number<std::uint32_t>("random");
   UPDATE_TRY(read_options(reader, plan));
   UPDATE_TRY(read_units(reader.array("units"), plan));
+  plan.deadline_ms = reader.number<std::int64_t>("deadline_ms");
   for (const Json& file : reader.array("files")) {
     UPDATE_TRY_ASSIGN(std::optional<PlannedFile> planned,
                       file_from_json(file, plan, config, leave_out_unconfigured));
@@ -275,6 +300,7 @@ std::string plan_to_text(const Plan& plan) {
                   {"signed_by", or_null(plan.signed_by)},
                   {"baseline", baseline},
                   {"units", units_to_json(plan.units)},
+                  {"deadline_ms", plan.deadline_ms},
                   {"files", files}});
 }
 

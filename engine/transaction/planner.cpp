@@ -130,23 +130,6 @@ void mark_unchanged(PlannedFile& file) {
   if (equal) file.new_state->identity = file.old_state->identity;
 }
 
-Status plan_services(const Environment& env, Plan& plan, bool restart, bool doctor) {
-  plan.doctor = doctor && env.has_doctor();
-  plan.restart = false;
-  if (!restart || !env.has_restart()) return {};
-  if (!env.config.restart.command.empty()) {
-    plan.restart = true;
-    return {};
-  }
-  for (const std::string& unit : env.config.restart.units) {
-    UPDATE_TRY_ASSIGN(const os::UnitState state, env.system.services.state(unit));
-    if (!state.found) env.observer.warning("the unit " + unit + " does not exist");
-    plan.units.push_back({unit, state.active});
-    plan.restart = plan.restart || state.active;
-  }
-  return {};
-}
-
 bool all_unchanged(const Plan& plan) {
   return std::all_of(plan.files.begin(), plan.files.end(),
                      [](const PlannedFile& file) { return file.unchanged; });

@@ -23,7 +23,8 @@ Status check_previous(os::Folder& folder, const AbsolutePath& destination,
 void mark_unchanged(PlannedFile& file);
 bool all_unchanged(const Plan& plan);
 
-/// Which units are running, and whether there is something to restart and a doctor to ask.
+/// Which units are running and what of, whether there is something to restart and a doctor to ask,
+/// and how long that may take. Comes after the files are planned.
 Status plan_services(const Environment& env, Plan& plan, bool restart, bool doctor);
 
 }  // namespace update

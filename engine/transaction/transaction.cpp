@@ -169,12 +169,21 @@ Status wait_for_services(step::Context& context, Phase from) {
   return recorded ? Status() : fail(unfinished(std::move(recorded).error()));
 }
 
-Status continue_from_restart(step::Context& context) {
-  context.env().observer.phase(Phase::restart, "restarting");
+namespace {
+
+Status restart_and_judge(step::Context& context) {
+  if (Status armed = step::arm_expiry(context, Phase::restart); !armed) {
+    return handle_failure(context, Phase::restart, std::move(armed).error());
+  }
   if (Status restarted = step::restart(context, Phase::restart); !restarted) {
     return handle_failure(context, Phase::restart, std::move(restarted).error());
   }
-  if (!context.plan.doctor) return finish(context, Phase::restart, Verdict::skipped);
+  if (!context.plan.doctor) {
+    if (Status steady = step::watch_units(context); !steady) {
+      return handle_failure(context, Phase::restart, std::move(steady).error());
+    }
+    return finish(context, Phase::restart, Verdict::skipped);
+  }
   if (Status entered = context.session.record(context.plan.tag.id, Phase::restart, Phase::doctor,
                                               "{}", Durability::visible);
       !entered) {
@@ -183,11 +192,21 @@ Status continue_from_restart(step::Context& context) {
   return continue_from_doctor(context);
 }
 
+}  // namespace
+
+Status continue_from_restart(step::Context& context) {
+  context.env().observer.phase(Phase::restart, "restarting");
+  Status ended = restart_and_judge(context);
+  // One that is still unfinished needs its timer all the more.
+  if (ended || ended.error().code() != ErrorCode::unfinished) step::disarm_expiry(context);
+  return ended;
+}
+
 Status continue_from_doctor(step::Context& context) {
   if (!context.plan.doctor) {
     // Left waiting by recover --boot: the boot was the restart, and what ran before must run now.
-    if (Status up = step::check_units_are_up(context); !up) {
-      return handle_failure(context, Phase::doctor, std::move(up).error());
+    if (Status steady = step::watch_units(context); !steady) {
+      return handle_failure(context, Phase::doctor, std::move(steady).error());
     }
     return finish(context, Phase::doctor, Verdict::skipped);
   }

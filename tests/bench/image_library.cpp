@@ -12,6 +12,7 @@
 #include "engine/os/filesystem_linux.hpp"
 #include "engine/os/host_linux.hpp"
 #include "engine/os/process_linux.hpp"
+#include "engine/os/process_table_linux.hpp"
 #include "engine/os/service_manager_systemd.hpp"
 #include "engine/os/stop_linux.hpp"
 
@@ -26,8 +27,10 @@ int main(int argc, char** argv) {
   update::os::SystemdServiceManager services(processes);
   update::os::LinuxClock clock(&stop);
   update::os::LinuxHost host;
+  update::os::LinuxProcessTable table(host);
   update::os::LinuxConfinement confinement;
-  const update::os::System system{files, processes, services, clock, host, stop, confinement};
+  const update::os::System system{files, processes, services,    clock,
+                                  host,  stop,      confinement, table};
   const auto bytes = update::parse_size(argv[3]);
   if (!bytes) {
     std::fprintf(stderr, "%s\n", bytes.error().message().c_str());

@@ -35,9 +35,13 @@ TEST(Application, UnknownCommandNamesTheNearest) {
   EXPECT_FALSE(contains(program.console.err_text, "\x1b"));
 }
 
-TEST(Application, OptionOfALaterVersionIsNotThere) {
+TEST(Application, AnExpiredUpdateIsEndedInNoOtherWayAtOnce) {
+  for (const std::string other : {"--boot", "--abandon"}) {
+    Program program;
+    EXPECT_EQ(program.run({"recover", "--expired", "1", other, "--reason", "x"}), 2) << other;
+  }
   Program program;
-  EXPECT_EQ(program.run({"recover", "--expired", "1"}), 2);
+  EXPECT_EQ(program.run({"recover", "--expired", "one"}), 2);
 }
 
 TEST(Application, FamilyWithoutItsSecondWordSaysWhatIsKnown) {

@@ -31,7 +31,7 @@ class Keys : public testing::Test {
   Environment environment(const std::string& toml) {
     auto config = parse_configuration(toml, "test");
     EXPECT_TRUE(config) << config.error().message();
-    return {fake.system, {fake.files, "/", 0}, std::move(*config), "", silent};
+    return {fake.system, {fake.files, "/", 0}, std::move(*config), "", std::nullopt, silent};
   }
 
   FakeSystem fake;

@@ -1,5 +1,6 @@
 #include "tests/fake/fake_system.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <utility>
@@ -83,6 +84,67 @@ Status FakeServiceManager::restart(const std::string& unit, std::int64_t) {
   if (found->second.masked) return fail(ErrorCode::failed, "Unit " + unit + " is masked.");
   found->second.active = true;
   found->second.main_pid = next_pid_++;
+  return {};
+}
+
+Status FakeServiceManager::reload(std::int64_t) {
+  ++reloads_;
+  for (auto& [name, state] : units_) state.needs_reload = false;
+  return {};
+}
+
+Result<int> FakeServiceManager::run(const os::TransientUnit& unit) {
+  return fail(ErrorCode::failed, "no unit " + unit.name + " can be started");
+}
+
+Status FakeServiceManager::arm(const os::TransientUnit& unit, std::int64_t delay_ms) {
+  if (arm_error_) return fail(*arm_error_);
+  timers_[unit.name] = {unit, delay_ms};
+  ++armed_;
+  return {};
+}
+
+Status FakeServiceManager::disarm(const std::string& name) {
+  timers_.erase(name);
+  return {};
+}
+
+std::optional<os::ProcessId> FakeProcessTable::find(std::int64_t pid) {
+  const auto found = processes_.find(pid);
+  if (found == processes_.end()) return std::nullopt;
+  return os::ProcessId{pid, found->second.start};
+}
+
+std::vector<os::NamedProcess> FakeProcessTable::named(const std::vector<std::string>& names) {
+  std::vector<os::NamedProcess> found;
+  for (const auto& [pid, process] : processes_) {
+    if (std::find(names.begin(), names.end(), process.name) == names.end()) continue;
+    found.push_back({{pid, process.start}, process.name});
+  }
+  return found;
+}
+
+std::vector<os::NamedProcess> FakeProcessTable::in_group(const std::string& control_group) {
+  std::vector<os::NamedProcess> found;
+  for (const auto& [pid, process] : processes_) {
+    if (process.group == control_group) found.push_back({{pid, process.start}, process.name});
+  }
+  return found;
+}
+
+std::optional<os::Executable> FakeProcessTable::executable(std::int64_t pid) {
+  const auto found = processes_.find(pid);
+  return found == processes_.end() ? std::nullopt : found->second.executable;
+}
+
+Result<std::unique_ptr<os::File>> FakeProcessTable::open_executable(std::int64_t pid) {
+  return fail(Error::from_errno(ENOENT, "/proc/" + std::to_string(pid) + "/exe"));
+}
+
+Status FakeProcessTable::end(const os::ProcessId& process, std::int64_t) {
+  if (find(process.pid) != process) return {};
+  processes_.erase(process.pid);
+  ended_.push_back(process);
   return {};
 }
 

@@ -49,8 +49,28 @@ class FakeServiceManager final : public os::ServiceManager {
   /// throw PowerCut.
   void on_restart(std::function<Status(const std::string& unit)> hook) { hook_ = std::move(hook); }
 
+  void set_present(bool present) { present_ = present; }
+  void set_log_end(std::string text) { log_end_ = std::move(text); }
+  void fail_arm(Error error) { arm_error_ = std::move(error); }
+
+  bool present() override { return present_; }
   Result<os::UnitState> state(const std::string& unit) override;
+  Status reload(std::int64_t timeout_ms) override;
   Status restart(const std::string& unit, std::int64_t timeout_ms) override;
+  std::string log_end(const std::string&) override { return log_end_; }
+  /// Nothing can be started in a unit of its own here.
+  Result<int> run(const os::TransientUnit& unit) override;
+  Status arm(const os::TransientUnit& unit, std::int64_t delay_ms) override;
+  Status disarm(const std::string& name) override;
+
+  struct Timer {
+    os::TransientUnit unit;
+    std::int64_t delay_ms = 0;
+  };
+  /// The armed timers by name; and how many were ever armed.
+  const std::map<std::string, Timer>& timers() const { return timers_; }
+  std::size_t armed() const { return armed_; }
+  std::size_t reloads() const { return reloads_; }
 
   /// Every unit that a restart was asked for, in order, failed ones too.
   const std::vector<std::string>& restarts() const { return restarts_; }
@@ -62,6 +82,12 @@ class FakeServiceManager final : public os::ServiceManager {
   std::function<Status(const std::string&)> hook_;
   std::vector<std::string> restarts_;
   std::int64_t next_pid_ = 1000;
+  bool present_ = false;
+  std::string log_end_;
+  std::optional<Error> arm_error_;
+  std::map<std::string, Timer> timers_;
+  std::size_t armed_ = 0;
+  std::size_t reloads_ = 0;
 };
 
 class FakeStop final : public os::StopRequest {
@@ -139,6 +165,35 @@ class FakeHost final : public os::Host {
   std::map<std::int64_t, std::uint64_t> starts_{{500, 5000}};
 };
 
+/// The processes that a test puts there.
+class FakeProcessTable final : public os::ProcessTable {
+ public:
+  struct Process {
+    std::uint64_t start = 0;
+    std::string name = {};
+    std::string group = {};
+    std::optional<os::Executable> executable = {};
+  };
+  void add(std::int64_t pid, Process process) { processes_[pid] = std::move(process); }
+  void remove(std::int64_t pid) { processes_.erase(pid); }
+  void set_own_group(std::string group) { own_group_ = std::move(group); }
+  /// Those that were ended, in order.
+  const std::vector<os::ProcessId>& ended() const { return ended_; }
+
+  std::optional<os::ProcessId> find(std::int64_t pid) override;
+  std::vector<os::NamedProcess> named(const std::vector<std::string>& names) override;
+  std::vector<os::NamedProcess> in_group(const std::string& control_group) override;
+  std::optional<os::Executable> executable(std::int64_t pid) override;
+  Result<std::unique_ptr<os::File>> open_executable(std::int64_t pid) override;
+  Status end(const os::ProcessId& process, std::int64_t timeout_ms) override;
+  std::string own_group() override { return own_group_; }
+
+ private:
+  std::map<std::int64_t, Process> processes_;
+  std::vector<os::ProcessId> ended_;
+  std::string own_group_;
+};
+
 /// Runs the work in this process, with all that it may do here.
 class FakeConfinement final : public os::Confinement {
  public:
@@ -172,7 +227,8 @@ struct FakeSystem {
   FakeClock clock{stop};
   FakeHost host;
   FakeConfinement confinement;
-  os::System system{files, processes, services, clock, host, stop, confinement};
+  FakeProcessTable table;
+  os::System system{files, processes, services, clock, host, stop, confinement, table};
 };
 
 }  // namespace update

@@ -189,8 +189,8 @@ TEST(Regression, StatusLooksAtAFileThatIsRenamedMeanwhile) {
   EXPECT_GT(vanished, 0U) << "no file was read";
 }
 
-/// As SQLite's first connection does when it opens the journal: the index of the WAL is emptied, and
-/// made anew only after others can see that (unixLockSharedMemory in SQLite's os_unix.c).
+/// As SQLite's first connection does when it opens the journal: the index of the WAL is emptied,
+/// and made anew only after others can see that (unixLockSharedMemory in SQLite's os_unix.c).
 class EmptiedIndex {
  public:
   explicit EmptiedIndex(const Host& host)

@@ -60,8 +60,9 @@ TEST_F(Systemd, AsksForAStateInOneCallWithoutAnInheritedEnvironment) {
   const Command& command = runner_.commands[0];
   EXPECT_EQ(command.argv,
             (std::vector<std::string>{"systemctl", "show", "-p",
-                                      "LoadState,ActiveState,UnitFileState,MainPID,NRestarts", "--",
-                                      "bangerd.service"}));
+                                      "LoadState,ActiveState,UnitFileState,MainPID,NRestarts,"
+                                      "KillMode,ControlGroup,NeedDaemonReload",
+                                      "--", "bangerd.service"}));
   ASSERT_EQ(command.environment.size(), 2U);
   EXPECT_EQ(command.environment[0].first, "PATH");
   EXPECT_EQ(command.environment[0].second,

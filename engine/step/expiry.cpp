@@ -1,0 +1,58 @@
+// Whatever becomes of this process from its first restart on, the host is brought to one version:
+// by a timer that knows which process has to do so and until when (transaction.md, "The lock").
+#include "engine/base/layout.hpp"
+#include "engine/step/step.hpp"
+
+namespace update::step {
+namespace {
+
+bool has_expiry(const Context& context) {
+  return context.plan.deadline_ms > 0 && !context.env().offline() &&
+         context.env().system.services.present();
+}
+
+Result<os::TransientUnit> expiry_unit(const Context& context) {
+  const Environment& env = context.env();
+  const auto program = env.system.table.executable(env.system.host.pid());
+  if (!program) return fail(ErrorCode::undone, "this program's own file is not to be found");
+  os::TransientUnit unit;
+  unit.name = expiry_unit_name(context.plan.tag.id);
+  unit.description = "End of update " + std::to_string(context.plan.tag.id.value) +
+                     ", which was not over in its time";
+  unit.argv = {program->path};
+  if (env.configuration) {
+    unit.argv.emplace_back("--config");
+    unit.argv.push_back(*env.configuration);
+  }
+  unit.argv.insert(unit.argv.end(),
+                   {"recover", "--expired", std::to_string(context.plan.tag.id.value)});
+  return unit;
+}
+
+}  // namespace
+
+Status arm_expiry(Context& context, Phase phase) {
+  if (!has_expiry(context)) return {};
+  const Environment& env = context.env();
+  const std::int64_t pid = env.system.host.pid();
+  const os::ProcessId self{pid, env.system.host.process_start(pid).value_or(0)};
+  UPDATE_TRY_ASSIGN(const os::TransientUnit unit, expiry_unit(context));
+  UPDATE_TRY(context.session.note(
+      context.plan.tag.id, phase,
+      armed_detail(self, env.system.host.boot_id(), env.system.clock.monotonic_ms()),
+      Durability::visible));
+  // A resumed update takes the timer of its first life over.
+  disarm_expiry(context);
+  Status armed = env.system.services.arm(unit, context.plan.deadline_ms);
+  if (armed) return {};
+  UPDATE_TRY(check_stop(env));
+  return fail(std::move(armed).error().as(ErrorCode::undone));
+}
+
+void disarm_expiry(const Context& context) {
+  if (!has_expiry(context)) return;
+  Status disarmed = context.env().system.services.disarm(expiry_unit_name(context.plan.tag.id));
+  if (!disarmed) context.env().observer.warning(disarmed.error().message());
+}
+
+}  // namespace update::step

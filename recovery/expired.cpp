@@ -1,0 +1,42 @@
+#include "recovery/expired.hpp"
+
+#include "engine/transaction/events.hpp"
+#include "engine/transaction/journal_file.hpp"
+
+namespace update {
+namespace {
+
+constexpr std::int64_t kEndWaitMs = 10'000;
+
+/// A timer's clock and ours may be read in another order than their marks were made.
+constexpr std::int64_t kToleranceMs = 1'000;
+
+Status check_time_is_over(const Environment& env, TransactionId id, const ArmedProcess& armed,
+                          std::int64_t deadline_ms) {
+  const std::int64_t left_ms =
+      armed.since_ms + deadline_ms - env.system.clock.monotonic_ms() - kToleranceMs;
+  if (left_ms <= 0) return {};
+  return fail(Error(ErrorCode::refused, "update " + std::to_string(id.value) + " has " +
+                                            std::to_string(left_ms / 1000 + 1) + " s left")
+                  .hint("wait for it to end, or look at it with: banger-update status"));
+}
+
+}  // namespace
+
+Result<bool> end_expired(const Environment& env, TransactionId id) {
+  UPDATE_TRY_ASSIGN(auto readable, open_journal_for_reading(env));
+  if (!readable) return false;
+  UPDATE_TRY_ASSIGN(const auto record, readable->journal.unfinished());
+  if (!record || record->id != id) return false;
+  UPDATE_TRY_ASSIGN(const std::vector<Event> events, readable->journal.events_of(id));
+  UPDATE_TRY_ASSIGN(const TransactionStory story, story_of(events));
+  // Of another boot, or never armed: nobody is left who could be in the middle of it.
+  if (!story.armed || story.armed->boot_id != env.system.host.boot_id()) return true;
+  UPDATE_TRY_ASSIGN(const Plan plan, plan_from_text(story.plan_text, env.config));
+  UPDATE_TRY(check_time_is_over(env, id, *story.armed, plan.deadline_ms));
+  // If the machine stops here, it has stopped this process too: as after any crash.
+  UPDATE_TRY(env.system.table.end(story.armed->id, kEndWaitMs));
+  return true;
+}
+
+}  // namespace update
