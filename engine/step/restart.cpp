@@ -6,7 +6,6 @@
 #include "engine/installation/configuration_checks.hpp"
 #include "engine/step/command.hpp"
 #include "engine/step/step.hpp"
-#include "engine/step/unit_watch.hpp"
 
 namespace update::step {
 namespace {
@@ -99,8 +98,7 @@ Status restart(Context& context, Phase phase) {
   if (context.plan.restart) {
     context.kept = context.env().system.table.named(context.env().config.restart.keep_processes);
   }
-  UPDATE_TRY(start(context, phase, false));
-  return check_kept(context);
+  return start(context, phase, false);
 }
 
 Status undo_restart(Context& context, Phase phase, bool came_up_with_boot) {

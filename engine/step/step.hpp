@@ -73,7 +73,7 @@ Status undo_swap(Context& context);
 Result<bool> is_swapped(const Context& context);
 
 // restart: the configured command, or the units that were running.
-/// undone: a restart failed, or ended a process that has to live through it (context.kept).
+/// undone: a restart failed. Notes first what has to live through it (context.kept).
 Status restart(Context& context, Phase phase);
 /// Starts what the old version was running; needs_operator if it does not start. After a boot that
 /// found the old files already, only the units that did not come up are started.

@@ -81,6 +81,17 @@ Status check_new_process(const Context& context, const PlannedUnit& unit, std::i
   return check_runs(context, unit, pid);
 }
 
+Status check_kept(const Context& context) {
+  for (const os::NamedProcess& process : context.kept) {
+    if (context.env().system.table.find(process.id.pid) == process.id) continue;
+    return fail(Error(ErrorCode::undone, "the process " + escape(process.name) + " (" +
+                                             std::to_string(process.id.pid) +
+                                             ") did not live through the restart")
+                    .hint("KillMode=process in its unit lets it live (systemd.kill(5))"));
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<UnitWatch> UnitWatch::begin(Context& context) {
@@ -92,6 +103,7 @@ Result<UnitWatch> UnitWatch::begin(Context& context) {
     UPDATE_TRY(check_new_process(context, unit, state.main_pid));
     watch.watched_.push_back({unit.name, state.main_pid, state.restart_count});
   }
+  UPDATE_TRY(check_kept(context));
   return watch;
 }
 
@@ -107,17 +119,6 @@ Status UnitWatch::check() const {
     }
   }
   return check_kept(*context_);
-}
-
-Status check_kept(const Context& context) {
-  for (const os::NamedProcess& process : context.kept) {
-    if (context.env().system.table.find(process.id.pid) == process.id) continue;
-    return fail(Error(ErrorCode::undone, "the process " + escape(process.name) + " (" +
-                                             std::to_string(process.id.pid) +
-                                             ") did not live through the restart")
-                    .hint("KillMode=process in its unit lets it live (systemd.kill(5))"));
-  }
-  return {};
 }
 
 }  // namespace update::step

@@ -16,10 +16,10 @@ namespace update::step {
 class UnitWatch {
  public:
   /// Takes the present processes as those that have to stay. undone: one of them shows already that
-  /// the new code does not run.
+  /// the new code does not run, or a process is gone that had to live through the restart (F13).
   static Result<UnitWatch> begin(Context& context);
 
-  /// undone: a unit has changed since begin(), or what had to live through the restart is gone.
+  /// undone: a unit has changed since begin(), or what had to live is gone.
   Status check() const;
 
  private:
@@ -33,8 +33,5 @@ class UnitWatch {
   const Context* context_;
   std::vector<Watched> watched_;
 };
-
-/// undone: a process that had to live through the restart does not live any more (F13).
-Status check_kept(const Context& context);
 
 }  // namespace update::step

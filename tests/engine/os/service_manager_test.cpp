@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <deque>
 
@@ -219,6 +220,57 @@ TEST_F(Systemd, ARestartThatWasIgnoredIsAnError) {
   const auto status = services_.restart("a.service", 1000);
   ASSERT_FALSE(status);
   EXPECT_NE(error_of(status).hint().find("[restart] command"), std::string::npos);
+}
+
+TEST_F(Systemd, WhatItRunsApartIsToldWordByWord) {
+  runner_.answers = {exited(0)};
+  const TransientUnit unit{
+      "x.service", "of $HOME", {"/bin/a", "$HOME", "100%", "a b"}, {{"NAME", "a b"}}};
+  ASSERT_TRUE(services_.arm(unit, 1500));
+  const std::vector<std::string>& argv = runner_.commands[0].argv;
+  EXPECT_EQ(argv[0], "systemd-run");
+  const auto has = [&](const std::string& word) {
+    return std::find(argv.begin(), argv.end(), word) != argv.end();
+  };
+  EXPECT_TRUE(has("--on-active=1500ms"));
+  EXPECT_TRUE(has("--unit=x.service"));
+  EXPECT_TRUE(has("--setenv=NAME=a b"));
+  const std::vector<std::string> command(argv.end() - 5, argv.end());
+  // systemd.service(5), "Command lines": a $ of its own is written twice.
+  EXPECT_EQ(command, (std::vector<std::string>{"--", "/bin/a", "$$HOME", "100%", "a b"}));
+}
+
+TEST_F(Systemd, ATimerThatCannotBeArmedIsAnError) {
+  runner_.answers = {exited(1, "Failed to start transient timer unit\n")};
+  const auto status = services_.arm({"x.service", "", {"/bin/a"}, {}}, 1);
+  ASSERT_FALSE(status);
+  EXPECT_NE(status.error().message().find("x.service"), std::string::npos);
+}
+
+TEST_F(Systemd, ATimerIsTakenBackByItsOwnName) {
+  runner_.answers = {exited(0), exited(5, "Unit x.timer not loaded.\n"), exited(1, "no\n")};
+  EXPECT_TRUE(services_.disarm("x.service"));
+  EXPECT_EQ(runner_.commands[0].argv,
+            (std::vector<std::string>{"systemctl", "stop", "--", "x.timer"}));
+  EXPECT_TRUE(services_.disarm("x.service")) << "it has fired, or never was";
+  EXPECT_FALSE(services_.disarm("x.service"));
+}
+
+TEST_F(Systemd, TheEndOfALogIsBoundedAndItsAbsenceIsNoError) {
+  runner_.answers = {exited(0), exited(0, std::string(100'000, 'x') + "end")};
+  const std::string end = services_.log_end("a.service");
+  EXPECT_LT(end.size(), 10'000U);
+  EXPECT_TRUE(end.ends_with("end"));
+  runner_.answers = {fail(Error::from_errno(ENOENT, "starting journalctl"))};
+  EXPECT_EQ(services_.log_end("a.service"), "");
+  EXPECT_EQ(services_.log_end("a*"), "");
+}
+
+TEST_F(Systemd, AReloadIsAskedForAndItsFailureTold) {
+  runner_.answers = {exited(0), exited(1, "no\n")};
+  EXPECT_TRUE(services_.reload(1000));
+  EXPECT_EQ(runner_.commands[0].argv, (std::vector<std::string>{"systemctl", "daemon-reload"}));
+  EXPECT_FALSE(services_.reload(1000));
 }
 
 }  // namespace
