@@ -106,6 +106,7 @@ std::string entry_document(const std::string& path, const image::Tree& tree) {
   const image::Entry& entry = tree.entries.front();
   Json json = entry_json(path, tree, 0);
   json["inode"] = entry.inode;
+  json["links"] = entry.links;
   json["accessed"] = shown_time(entry.accessed);
   json["changed"] = shown_time(entry.changed);
   json["extents"] = entry.extents;

@@ -53,6 +53,7 @@ std::string entry_table(const Context& context, const std::string& path, const i
   table.add({{"accessed"}, {shown_time(entry.accessed)}});
   table.add({{"changed"}, {shown_time(entry.changed)}});
   table.add({{"inode"}, {std::to_string(entry.inode)}});
+  table.add({{"links"}, {std::to_string(entry.links)}});
   if (entry.attributes != 0) table.add({{"attributes"}, {attributes_text(tree, entry)}});
   return table.text();
 }

@@ -75,6 +75,7 @@ struct Entry {
   std::uint32_t extents = 0;
   std::uint32_t first_attribute = 0;
   std::uint32_t attributes = 0;
+  std::uint32_t links = 0;  ///< how many names the file has at the source, as that counts
   std::uint64_t inode = 0;  ///< at the source: for messages, and to find a file exchanged meanwhile
 };
 

@@ -8,7 +8,7 @@
 namespace update::image {
 namespace {
 
-constexpr std::size_t kLeastEntryBytes = 22;  // one for each number that entry_fields() has
+constexpr std::size_t kLeastEntryBytes = 23;  // one for each number that entry_fields() has
 constexpr std::size_t kLeastExtentBytes = 3;
 constexpr std::size_t kLeastAttributeBytes = 4;
 
@@ -109,6 +109,7 @@ void entry_fields(Codec& codec, EntryPart& entry, const Entry& before, std::uint
   codec.number(entry.extents);
   codec.delta(entry.first_attribute, before.first_attribute);
   codec.number(entry.attributes);
+  codec.number(entry.links);
   codec.delta(entry.inode, before.inode);
 }
 

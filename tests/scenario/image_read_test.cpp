@@ -85,6 +85,9 @@ TEST_F(Ext4Reading, StatTellsAnEntryOrTheFileSystem) {
   EXPECT_EQ(entry["size"], 3'000'000);
   EXPECT_LE(entry["data_bytes"], 8192);
   EXPECT_GT(entry["inode"], 10);
+  EXPECT_EQ(entry["links"], 1);
+  Json twin = host.json({"ext4", "stat", image, "/d/twin"});
+  EXPECT_EQ(twin["links"], 2);
   Json info = host.json({"ext4", "stat", image});
   EXPECT_EQ(info["bytes"], std::uint64_t{64} << 20U);
   EXPECT_EQ(info["block_size"], 4096);

@@ -181,6 +181,7 @@ Result<EntryIndex> HostReader::add_entry(EntryIndex parent, std::string_view nam
   entry.size = type == EntryType::regular ? info.identity.size : 0;
   entry.first_extent = static_cast<std::uint32_t>(tree_.extents.size());
   entry.first_attribute = static_cast<std::uint32_t>(tree_.attributes.size());
+  entry.links = static_cast<std::uint32_t>(info.links);
   entry.inode = info.identity.inode;
   tree_.entries.push_back(entry);
   return static_cast<EntryIndex>(tree_.entries.size() - 1);

@@ -215,6 +215,7 @@ Status TreeReader::fill(const DiskInode& inode, Entry& entry) {
   entry.mode = static_cast<std::uint16_t>(raw.i_mode & kModeBits);
   entry.uid = raw.i_uid | std::uint32_t{raw.i_uid_high} << 16;
   entry.gid = raw.i_gid | std::uint32_t{raw.i_gid_high} << 16;
+  entry.links = raw.i_links_count;
   UPDATE_TRY(fill_times(inode, entry));
   UPDATE_TRY(attributes_.read(inode));
   UPDATE_TRY(fill_attributes(entry));
