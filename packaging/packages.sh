@@ -6,6 +6,10 @@ quickstart_packages="minisign strace"
 test_packages="libgtest-dev libbenchmark-dev python3 minisign strace sqlite3 attr acl libcap2-bin
   e2fsprogs xfsprogs btrfs-progs util-linux procps spin"
 
+# For the Debian package: building it, and looking at what was built.
+deb_packages="build-essential debhelper"
+check_packages="lintian man-db bash fish zsh"
+
 # need_packages NAME...: installs what is missing, after saying so; without root it prints the command and ends with 1.
 need_packages() {
   local package missing=""
