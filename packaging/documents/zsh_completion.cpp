@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "packaging/documents/vocabulary.hpp"
 
 namespace update::documents {
@@ -65,9 +67,23 @@ std::string function_name(std::string_view command) {
   return name;
 }
 
-std::string command_function(const CommandWords& command) {
+// A command's own option hides a global one of the same name.
+std::string global_words(const CommandWords& command, const std::vector<Option>& global) {
+  std::string words = "_banger_update_global";
+  for (const Option& own : command.options) {
+    for (const Option& other : global) {
+      const bool hidden =
+          std::ranges::find_first_of(own.spellings, other.spellings) != own.spellings.end();
+      if (hidden) words.append(":#*\\)" + other.spellings.back() + "\\[*");
+    }
+  }
+  return "${" + words + "}";
+}
+
+std::string command_function(const CommandWords& command, const std::vector<Option>& global) {
   std::string text = "(( $+functions[" + function_name(command.name) + "] )) ||\n";
-  text.append(function_name(command.name) + "() {\n  _arguments -s -S $_banger_update_global");
+  text.append(function_name(command.name) + "() {\n  _arguments -s -S ");
+  text.append(global_words(command, global));
   text.append(options_lines(command.options));
   for (std::size_t at = 0; at < command.arguments.size(); ++at) {
     text.append(" \\\n    '" + std::to_string(at + 1) + message_and_action(command.arguments[at]) +
@@ -121,7 +137,9 @@ std::string zsh_completion(const Vocabulary& vocabulary) {
   for (const Family& family : vocabulary.families) {
     choices.append(described(family.name, family.description));
     branches.append(branch(family.name, family.name));
-    for (const CommandWords& command : family.commands) text.append(command_function(command));
+    for (const CommandWords& command : family.commands) {
+      text.append(command_function(command, vocabulary.global_options));
+    }
     if (family.has_second_words()) text.append(family_function(family));
   }
   text.append(chooser("_banger-update", choices, "", branches));
