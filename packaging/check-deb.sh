@@ -92,9 +92,6 @@ offers 'banger-update history show --col' '--color'
 offers 'banger-update --output ' 'json text'
 
 say "units"
-for unit in recover verify; do
-  quiet systemd-analyze verify --man=no --root="$tree" banger-update-$unit.service
-done
 # From 0 (locked up) to 100 (as a program that a person starts): what the hardening of the recovery is worth.
 systemd-analyze security --offline=true --root="$tree" --threshold=25 --no-pager banger-update-recover.service | tail -n 1
 
@@ -114,8 +111,16 @@ unshare --mount --pid --fork --kill-child bash -euo pipefail -c '
   mount -t tmpfs tmpfs root/tmp
   mount --rbind /dev root/dev
   rm -rf root/etc/banger root/var/lib/banger root/var/cache/banger
+  # Nothing is started: the processes of the host are not those of the chroot.
   printf "#!/bin/sh\nexit 101\n" >root/usr/sbin/policy-rc.d
   chmod 755 root/usr/sbin/policy-rc.d
-  chroot root sh -euc "DEBIAN_FRONTEND=noninteractive dpkg --install /package.deb && /test"
-' bash "$folder/host" "$package" packaging/debian/tests/update-and-recover >"$folder/log" 2>&1 || { cat "$folder/log" >&2; die "the installed package does not do its job"; }
-tail -n 1 "$folder/log"
+  chroot root dpkg --install /package.deb
+  # It tells of all units that it comes across.
+  chroot root systemd-analyze verify --man=no banger-update-recover.service banger-update-verify.service 2>&1 |
+    { ! grep banger; }
+  chroot root /test
+' bash "$folder/host" "$package" packaging/debian/tests/update-and-recover >"$folder/log" 2>&1 ||
+  { cat "$folder/log" >&2; die "the installed package does not do its job"; }
+
+say "booted"
+packaging/check-boot.sh "$package"

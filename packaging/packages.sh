@@ -8,7 +8,7 @@ test_packages="libgtest-dev libbenchmark-dev python3 minisign strace sqlite3 att
 
 # For the Debian package: building it, and looking at what was built.
 deb_packages="build-essential debhelper"
-check_packages="lintian man-db bash fish zsh"
+check_packages="lintian man-db bash fish zsh libcap2-bin systemd-container"
 
 # need_packages NAME...: installs what is missing, after saying so; without root it prints the command and ends with 1.
 need_packages() {
