@@ -5,7 +5,7 @@ namespace {
 
 // What the functions below get to know. It uses nothing of the package bash-completion, so that it
 // can be sourced anywhere.
-constexpr std::string_view kLogic = R"bash(
+constexpr std::string_view kBashLogic = R"bash(
 _banger_update() {
   local current=${COMP_WORDS[COMP_CWORD]} command='' value='' arguments=0 only_arguments='' index word
   COMPREPLY=()
@@ -64,7 +64,7 @@ std::string spellings(const std::vector<Option>& options) {
   return all;
 }
 
-std::string branch(const std::string& pattern, const std::string& words) {
+std::string bash_branch(const std::string& pattern, const std::string& words) {
   return "    " + pattern + ") echo '" + words + "' ;;\n";
 }
 
@@ -86,11 +86,11 @@ std::string words_function(const Vocabulary& vocabulary) {
     for (const CommandWords& command : family.commands) {
       seconds.append(seconds.empty() ? "" : " ").append(second_word(command));
     }
-    branches.append(branch("'" + family.name + "'", seconds));
+    branches.append(bash_branch("'" + family.name + "'", seconds));
   }
   return "# COMMAND: the words that may come next in its name.\n_banger_update_words() {\n"
          "  case $1 in\n" +
-         branch("''", families) + branches + "  esac\n}\n\n";
+         bash_branch("''", families) + branches + "  esac\n}\n\n";
 }
 
 std::string options_function(const Vocabulary& vocabulary) {
@@ -100,11 +100,11 @@ std::string options_function(const Vocabulary& vocabulary) {
     for (const CommandWords& command : family.commands) {
       if (command.options.empty()) continue;
       for (const std::string& name : names_of(family, command)) {
-        text.append(branch("'" + name + "'", (spellings(command.options) + global).substr(1)));
+        text.append(bash_branch("'" + name + "'", (spellings(command.options) + global).substr(1)));
       }
     }
   }
-  return text + branch("*", global.substr(1)) + "  esac\n}\n\n";
+  return text + bash_branch("*", global.substr(1)) + "  esac\n}\n\n";
 }
 
 std::string value_branches(const std::string& command, const std::vector<Option>& options) {
@@ -112,7 +112,9 @@ std::string value_branches(const std::string& command, const std::vector<Option>
   for (const Option& option : options) {
     for (const std::string& spelling : option.spellings) {
       const std::string known = kind(option.value);
-      if (!known.empty()) text.append(branch(command + "' " + spelling + "'", known));
+      std::string pattern = command;
+      pattern.append("' ").append(spelling).append("'");
+      if (!known.empty()) text.append(bash_branch(pattern, known));
     }
   }
   return text;
@@ -141,8 +143,8 @@ std::string argument_function(const Vocabulary& vocabulary) {
   for (const Family& family : vocabulary.families) {
     for (const CommandWords& command : family.commands) {
       for (std::size_t at = 0; at < command.arguments.size(); ++at) {
-        text.append(branch("'" + command.name + " " + std::to_string(at) + "'",
-                           kind(command.arguments[at])));
+        text.append(bash_branch("'" + command.name + " " + std::to_string(at) + "'",
+                                kind(command.arguments[at])));
       }
     }
   }
@@ -158,7 +160,7 @@ std::string bash_completion(const Vocabulary& vocabulary) {
   text.append(options_function(vocabulary));
   text.append(value_function(vocabulary));
   text.append(argument_function(vocabulary));
-  return text.append(kLogic);
+  return text.append(kBashLogic);
 }
 
 }  // namespace update::documents

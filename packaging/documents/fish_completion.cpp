@@ -3,7 +3,7 @@
 namespace update::documents {
 namespace {
 
-constexpr std::string_view kLogic = R"fish(
+constexpr std::string_view kFishLogic = R"fish(
 # The words before the one that is completed, without options and their values.
 function __banger_update_words
     set -l words
@@ -64,7 +64,7 @@ std::string completed(const std::string& condition) {
   return "complete -c banger-update" + (condition.empty() ? "" : " -n " + quoted(condition));
 }
 
-std::string option_lines(const std::string& condition, const std::vector<Option>& options) {
+std::string fish_options(const std::string& condition, const std::vector<Option>& options) {
   std::string lines;
   for (const Option& option : options) {
     lines.append(completed(condition));
@@ -121,12 +121,12 @@ std::string family_lines(const Family& family) {
       lines.append(word_line("__banger_update_wants 0 " + family.name, second_word(command),
                              command.description));
     }
-    lines.append(option_lines("__banger_update_is " + command.name, command.options));
+    lines.append(fish_options("__banger_update_is " + command.name, command.options));
     lines.append(argument_lines(command));
   }
   if (family.stands_alone) {
     lines.append(
-        option_lines("__banger_update_wants 0 " + family.name, family.commands.front().options));
+        fish_options("__banger_update_wants 0 " + family.name, family.commands.front().options));
   }
   return lines;
 }
@@ -136,8 +136,8 @@ std::string family_lines(const Family& family) {
 std::string fish_completion(const Vocabulary& vocabulary) {
   std::string text =
       "# Completion of banger-update in fish; made from what the program declares.\n\n";
-  text.append(with_value(vocabulary)).append(kLogic);
-  text.append(option_lines("", vocabulary.global_options));
+  text.append(with_value(vocabulary)).append(kFishLogic);
+  text.append(fish_options("", vocabulary.global_options));
   for (const Family& family : vocabulary.families) text.append(family_lines(family));
   return text;
 }

@@ -33,7 +33,7 @@ std::string literal(std::string_view text) {
 }
 
 // A dot or an apostrophe at the begin of a line makes it a command.
-std::string safe_line(std::string line) {
+std::string safe_line(const std::string& line) {
   return line.starts_with('.') || line.starts_with('\'') ? "\\&" + line : line;
 }
 

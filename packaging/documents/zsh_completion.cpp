@@ -37,14 +37,14 @@ std::string message_and_action(const Value& value) {
 }
 
 // --output=json and --output json; -n5 and -n 5.
-std::string option_line(const Option& option) {
+std::string zsh_option(const Option& option) {
   std::string excluded;
   for (const std::string& spelling : option.spellings) {
     excluded.append(excluded.empty() ? "" : " ").append(spelling);
   }
   std::string lines;
   for (const std::string& spelling : option.spellings) {
-    lines.append(" \\\n    '(" + excluded + ")" + spelling);
+    lines.append(" \\\n    '(").append(excluded).append(")").append(spelling);
     if (option.value.kind != Value::Kind::none) {
       lines.append(spelling.starts_with("--") ? "=" : "+");
     }
@@ -55,9 +55,9 @@ std::string option_line(const Option& option) {
   return lines;
 }
 
-std::string options_lines(const std::vector<Option>& options) {
+std::string zsh_options(const std::vector<Option>& options) {
   std::string lines;
-  for (const Option& option : options) lines.append(option_line(option));
+  for (const Option& option : options) lines.append(zsh_option(option));
   return lines;
 }
 
@@ -84,7 +84,7 @@ std::string command_function(const CommandWords& command, const std::vector<Opti
   std::string text = "(( $+functions[" + function_name(command.name) + "] )) ||\n";
   text.append(function_name(command.name) + "() {\n  _arguments -s -S ");
   text.append(global_words(command, global));
-  text.append(options_lines(command.options));
+  text.append(zsh_options(command.options));
   for (std::size_t at = 0; at < command.arguments.size(); ++at) {
     text.append(" \\\n    '" + std::to_string(at + 1) + message_and_action(command.arguments[at]) +
                 "'");
@@ -108,7 +108,7 @@ std::string chooser(const std::string& name, const std::string& choices,
   return text;
 }
 
-std::string branch(std::string_view word, std::string_view command) {
+std::string zsh_branch(std::string_view word, std::string_view command) {
   return "      " + std::string(word) + ") " + function_name(command) + " ;;\n";
 }
 
@@ -117,10 +117,10 @@ std::string family_function(const Family& family) {
   std::string branches;
   for (const CommandWords& command : family.commands) {
     choices.append(described(second_word(command), command.description));
-    branches.append(branch(second_word(command), command.name));
+    branches.append(zsh_branch(second_word(command), command.name));
   }
   const std::string own =
-      family.stands_alone ? options_lines(family.commands.front().options) : std::string();
+      family.stands_alone ? zsh_options(family.commands.front().options) : std::string();
   return chooser(function_name(family.name), choices, own, branches);
 }
 
@@ -131,12 +131,12 @@ std::string zsh_completion(const Vocabulary& vocabulary) {
       "#compdef banger-update\n"
       "# Completion of banger-update in zsh; made from what the program declares.\n\n"
       "typeset -ga _banger_update_global=(";
-  text.append(options_lines(vocabulary.global_options) + "\n)\n\n");
+  text.append(zsh_options(vocabulary.global_options) + "\n)\n\n");
   std::string choices;
   std::string branches;
   for (const Family& family : vocabulary.families) {
     choices.append(described(family.name, family.description));
-    branches.append(branch(family.name, family.name));
+    branches.append(zsh_branch(family.name, family.name));
     for (const CommandWords& command : family.commands) {
       text.append(command_function(command, vocabulary.global_options));
     }
