@@ -17,6 +17,7 @@ fi
 folder=$(mktemp -d "${TMPDIR:-/tmp}/banger-update-boot.XXXXXX")
 trap 'cd /; umount --lazy "$folder"; rmdir "$folder"' EXIT
 mount -t tmpfs tmpfs "$folder"
+mount -t tmpfs tmpfs /run  # where systemd-nspawn leaves traces
 cd "$folder"
 mkdir upper work root
 : >log
