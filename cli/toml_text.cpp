@@ -45,7 +45,7 @@ std::string array(const std::vector<std::string>& texts) {
   return text + "]";
 }
 
-std::string duration(std::int64_t duration_ms) {
+std::string quoted_duration(std::int64_t duration_ms) {
   const bool whole = duration_ms % 1000 == 0;
   return in_quotes(std::to_string(whole ? duration_ms / 1000 : duration_ms) + (whole ? "s" : "ms"));
 }
@@ -78,7 +78,7 @@ std::string restart_toml(const RestartConfiguration& restart, bool offline) {
   const bool no_command = offline && !restart.given;
   return "\n[restart]\nunits = " + array(no_units ? std::vector<std::string>() : restart.units) +
          "\ncommand = " + array(no_command ? std::vector<std::string>() : restart.command) +
-         "\ntimeout = " + duration(restart.timeout_ms) +
+         "\ntimeout = " + quoted_duration(restart.timeout_ms) +
          "\nkeep_processes = " + array(restart.keep_processes) + "\n";
 }
 
@@ -86,10 +86,11 @@ std::string doctor_toml(const DoctorConfiguration& doctor, bool offline) {
   const bool no_command = offline && !doctor.given;
   return "\n[doctor]\ncommand = " +
          array(no_command ? std::vector<std::string>() : doctor.command) +
-         "\ntimeout = " + duration(doctor.timeout_ms) +
+         "\ntimeout = " + quoted_duration(doctor.timeout_ms) +
          "\nattempts = " + std::to_string(doctor.attempts) +
          "\npasses = " + std::to_string(doctor.passes) +
-         "\ninterval = " + duration(doctor.interval_ms) + "\nsoak = " + duration(doctor.soak_ms) +
+         "\ninterval = " + quoted_duration(doctor.interval_ms) +
+         "\nsoak = " + quoted_duration(doctor.soak_ms) +
          "\nbaseline = " + in_quotes(name_of(doctor.baseline)) + "\n";
 }
 

@@ -7,8 +7,8 @@
 namespace update::cli {
 namespace {
 
-constexpr std::string_view kRecover = "banger-update-recover.service";
-constexpr std::string_view kVerify = "banger-update-verify.service";
+constexpr std::string_view kRecoverUnit = "banger-update-recover.service";
+constexpr std::string_view kVerifyUnit = "banger-update-verify.service";
 constexpr std::string_view kMade =
     "# Made by banger-update of its configuration, at each boot and daemon-reload.\n";
 
@@ -59,15 +59,15 @@ Result<std::vector<UnitFile>> unit_files_of(const Configuration& config) {
   const std::string units = joined(config.restart.units);
   const std::string made(kMade);
   std::vector<UnitFile> files;
-  files.push_back({std::string(kRecover) + ".d", "50-configuration.conf",
+  files.push_back({std::string(kRecoverUnit) + ".d", "50-configuration.conf",
                    made + "[Unit]\n" + mounts + (units.empty() ? "" : "Before=" + units + "\n") +
                        "\n[Service]\n" + writable});
-  files.push_back({std::string(kVerify) + ".d", "50-configuration.conf",
+  files.push_back({std::string(kVerifyUnit) + ".d", "50-configuration.conf",
                    made + "[Unit]\n" + mounts + (units.empty() ? "" : "After=" + units + "\n")});
   for (const std::string& unit : config.restart.units) {
     files.push_back({unit + ".d", "50-banger-update.conf",
-                     made + "[Unit]\nWants=" + std::string(kRecover) +
-                         "\nAfter=" + std::string(kRecover) + "\n"});
+                     made + "[Unit]\nWants=" + std::string(kRecoverUnit) +
+                         "\nAfter=" + std::string(kRecoverUnit) + "\n"});
   }
   return files;
 }

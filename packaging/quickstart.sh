@@ -51,7 +51,7 @@ run() {
 
 say "Building the program (a few minutes the first time)"
 cmake -S "$source_folder" -B "$folder/build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DCMAKE_UNITY_BUILD=ON \
-  -DBUILD_TESTING=OFF >/dev/null
+  -DCMAKE_INTERPROCEDURAL_OPTIMIZATION=ON -DBUILD_TESTING=OFF >/dev/null
 cmake --build "$folder/build" --target banger-update | tail -n 1
 mkdir "$folder/host" && cd "$folder/host"
 ln -s ../build/cli/banger-update banger-update

@@ -31,7 +31,7 @@ run() {
   shift 2
   cmake --preset "$preset" >/dev/null
   cmake --build --preset "$preset" --parallel "$(nproc)" --target "$target"
-  ctest --preset "$preset" --parallel "$(nproc)" --output-junit "$PWD/$results" "$@" || status=$?
+  ctest --preset "$preset" --parallel "$((2 * $(nproc)))" --output-junit "$PWD/$results" "$@" || status=$?
   count() { grep -o -m1 "$1=\"[0-9]*\"" "$results" | head -n1 | tr -dc 0-9; }
   local total bad idle
   total=$(count tests) bad=$(count failures) idle=$(($(count disabled) + $(count skipped)))
