@@ -1,0 +1,207 @@
+#include "tests/systemd/service_host.hpp"
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <filesystem>
+#include <sstream>
+
+namespace update::systemd {
+namespace fs = std::filesystem;
+namespace {
+
+using scenario::read_file;
+using scenario::write_file;
+
+constexpr const char* kConfiguration = "/etc/banger/update.toml";
+
+std::string array_of(const std::vector<std::string>& words) {
+  std::string text = "[";
+  for (const std::string& word : words) text += "'" + word + "', ";
+  return text + "]";
+}
+
+std::string to_toml(const ServiceSettings& settings) {
+  std::ostringstream text;
+  text << "product = 'demo'\n[paths]\nstate = '/var/lib/banger/update'\n"
+          "staging = '/var/cache/banger/updates'\n";
+  for (const auto& [name, destination] : settings.files) {
+    text << "[[file]]\nname = '" << name << "'\ndestination = '" << destination << "'\n";
+  }
+  text << "[restart]\nunits = " << array_of(settings.units) << "\ntimeout = '" << settings.timeout
+       << "'\n";
+  if (!settings.keep_processes.empty()) {
+    text << "keep_processes = " << array_of(settings.keep_processes) << "\n";
+  }
+  text << "[doctor]\ncommand = " << array_of(settings.doctor)
+       << "\ntimeout = '20s'\nattempts = " << settings.attempts << "\npasses = " << settings.passes
+       << "\ninterval = '" << settings.interval << "'\nsoak = '" << settings.soak
+       << "'\nbaseline = '" << settings.baseline
+       << "'\n[trust]\nrequire_signature = false\n[recovery]\npolicy = '" << settings.policy
+       << "'\n";
+  return text.str();
+}
+
+// "1.0.0" of a file that program() made; empty for others.
+std::string version_in(const std::string& bytes) {
+  const std::size_t mark = bytes.rfind("\n#");
+  if (mark == std::string::npos) return "";
+  const std::string line = bytes.substr(mark + 2);
+  return line.substr(0, line.find(' '));
+}
+
+}  // namespace
+
+ServiceHost::ServiceHost() : daemon_(read_file(BOX_DAEMON_PROGRAM)) {
+  write_file(box_.outside("/usr/bin/banger-update"), read_file(BANGER_UPDATE_PROGRAM), 0755);
+  for (const char* name : {"alpha", "beta"}) {
+    const std::string destination = std::string("/opt/demo/bin/") + name;
+    settings_.files.emplace_back(name, destination);
+    settings_.units.push_back(std::string(name) + ".service");
+    write_file(box_.outside(destination), program("1.0.0"), 0755);
+  }
+  doctor("exit 0");
+  configure([](ServiceSettings&) {});
+}
+
+void ServiceHost::configure(const std::function<void(ServiceSettings&)>& change) {
+  change(settings_);
+  write_file(box_.outside(kConfiguration), to_toml(settings_));
+}
+
+void ServiceHost::daemon(const std::string& name, const std::string& service,
+                         const std::string& options) const {
+  const std::string unit = name + ".service";
+  box_.unit(unit, "[Service]\n" + service + (service.ends_with('\n') ? "" : "\n") +
+                      "ExecStart=/opt/demo/bin/" + name + " " + options +
+                      "\n[Install]\nWantedBy=multi-user.target\n");
+  box_.enable(unit);
+}
+
+void ServiceHost::doctor(const std::string& body) const {
+  write_file(box_.outside("/opt/demo/doctor"), "#!/bin/sh\n" + body + "\n", 0755);
+}
+
+std::string ServiceHost::program(const std::string& version, const std::string& behaviour) const {
+  return daemon_ + "\n#" + version + " " + behaviour + "\n";
+}
+
+std::string ServiceHost::release(const std::string& version,
+                                 const std::map<std::string, std::string>& behaviour) const {
+  return release_with(version, {}, behaviour);
+}
+
+std::string ServiceHost::release_with(const std::string& version,
+                                      const std::map<std::string, std::string>& bytes,
+                                      const std::map<std::string, std::string>& behaviour) const {
+  const std::string folder = "/var/tmp/releases/" + version;
+  Json manifest = {{"format", 1},        {"product", "demo"},
+                   {"version", version}, {"created", "2026-11-24T09:00:00Z"},
+                   {"expires", nullptr}, {"minimum_version", nullptr},
+                   {"notes", nullptr},   {"files", Json::array()}};
+  for (const auto& [name, destination] : settings_.files) {
+    const auto behaves = behaviour.find(name);
+    const auto given = bytes.find(name);
+    const std::string content =
+        given != bytes.end()
+            ? given->second
+            : program(version, behaves == behaviour.end() ? "sound" : behaves->second);
+    write_file(box_.outside(folder + "/" + name), content, 0755);
+    manifest["files"].push_back({{"name", name},
+                                 {"sha256", scenario::sha256_of(content)},
+                                 {"size", content.size()},
+                                 {"mode", given != bytes.end() ? "0644" : "0755"}});
+  }
+  write_file(box_.outside(folder + "/release.json"), to_text(manifest));
+  return folder;
+}
+
+Arguments ServiceHost::command(const Arguments& arguments) const {
+  Arguments words = {"/usr/bin/banger-update"};
+  words.insert(words.end(), arguments.begin(), arguments.end());
+  return words;
+}
+
+Json ServiceHost::json(const Arguments& arguments, int code) const {
+  Arguments words = {"--output", "json"};
+  words.insert(words.end(), arguments.begin(), arguments.end());
+  const Ended ended = run(words);
+  EXPECT_EQ(ended.code, code) << ended.out << ended.err;
+  return ended.json();
+}
+
+void ServiceHost::install(const std::string& version) const {
+  const Ended ended = run({"apply", release(version)});
+  ASSERT_EQ(ended.code, 0) << ended.out << ended.err;
+  ASSERT_EQ(installed(), version);
+}
+
+std::string ServiceHost::installed() const {
+  std::string all;
+  std::string first;
+  bool same = true;
+  for (const auto& [name, destination] : settings_.files) {
+    if (!destination.starts_with("/opt/demo/bin/")) continue;
+    const std::string version = version_in(read_file(box_.outside(destination)));
+    if (all.empty()) first = version;
+    same = same && !version.empty() && version == first;
+    all += name + "=" + version + " ";
+  }
+  return same ? first : all;
+}
+
+std::string ServiceHost::running(const std::string& unit) const {
+  const std::string text =
+      box_.shell("pid=$(systemctl show --value -p MainPID " + unit +
+                 "); test $pid -gt 0 || { echo none; exit 0; }; readlink /proc/$pid/exe; "
+                 "tail -n 1 /proc/$pid/exe | tr -cd '[:print:]'");
+  const std::size_t line = text.find('\n');
+  if (line == std::string::npos) return text;
+  const std::string path = text.substr(0, line);
+  for (const auto& [name, destination] : settings_.files) {
+    if (path == destination) return version_in(text.substr(line));
+  }
+  return path;
+}
+
+std::vector<std::string> ServiceHost::leftovers() const {
+  std::vector<std::string> names;
+  for (const auto& [name, destination] : settings_.files) {
+    for (const auto& entry :
+         fs::directory_iterator(box_.outside(fs::path(destination).parent_path()))) {
+      const std::string found = entry.path().filename();
+      // ".NAME.ID-RANDOM.staged" and its like.
+      if (found.starts_with('.')) names.push_back(entry.path());
+    }
+  }
+  if (!box_.running()) return names;
+  std::istringstream units(
+      box_.output({"systemctl", "list-units", "--all", "--plain", "--no-legend",
+                   "banger-update-[0-9]*", "banger-update-expired-*"}));
+  for (std::string line; std::getline(units, line);) names.push_back(line);
+  return names;
+}
+
+::testing::AssertionResult ServiceHost::at_rest(const std::string& version,
+                                                const std::vector<std::string>& units) const {
+  std::ostringstream wrong;
+  if (installed() != version) wrong << "installed: " << installed() << "\n";
+  for (const std::string& unit : units) {
+    if (box_.state(unit) != "active") wrong << unit << " is " << box_.state(unit) << "\n";
+    if (running(unit) != version) wrong << unit << " runs " << running(unit) << "\n";
+  }
+  const Ended status = run({"--output", "json", "status"});
+  if (status.code != 0) {
+    wrong << "status ends with " << status.code << ": " << status.out << status.err;
+  } else {
+    Json document = status.json();
+    if (document["installed_version"] != version) wrong << "status: " << status.out;
+  }
+  const Ended chain = run({"history", "verify"});
+  if (chain.code != 0) wrong << "history verify: " << chain.out << chain.err;
+  for (const std::string& name : leftovers()) wrong << "left over: " << name << "\n";
+  if (wrong.str().empty()) return ::testing::AssertionSuccess();
+  return ::testing::AssertionFailure() << "not at rest with " << version << ":\n" << wrong.str();
+}
+
+}  // namespace update::systemd
