@@ -58,6 +58,9 @@ void start_workload(const char* program) {
   close(once);
   if (fork() == 0) {
     setsid();
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, nullptr);
     execl(program, program, "infinity", nullptr);
     _exit(127);
   }

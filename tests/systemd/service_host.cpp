@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include <filesystem>
+#include <set>
 #include <sstream>
 
 namespace update::systemd {
@@ -13,6 +14,7 @@ namespace {
 using scenario::read_file;
 using scenario::write_file;
 
+constexpr const char* kPrograms = "/opt/demo/bin/";
 constexpr const char* kConfiguration = "/etc/banger/update.toml";
 
 std::string array_of(const std::vector<std::string>& words) {
@@ -33,10 +35,10 @@ std::string to_toml(const ServiceSettings& settings) {
   if (!settings.keep_processes.empty()) {
     text << "keep_processes = " << array_of(settings.keep_processes) << "\n";
   }
-  text << "[doctor]\ncommand = " << array_of(settings.doctor)
-       << "\ntimeout = '20s'\nattempts = " << settings.attempts << "\npasses = " << settings.passes
-       << "\ninterval = '" << settings.interval << "'\nsoak = '" << settings.soak
-       << "'\nbaseline = '" << settings.baseline
+  text << "[doctor]\ncommand = " << array_of(settings.doctor) << "\ntimeout = '"
+       << settings.doctor_timeout << "'\nattempts = " << settings.attempts
+       << "\npasses = " << settings.passes << "\ninterval = '" << settings.interval << "'\nsoak = '"
+       << settings.soak << "'\nbaseline = '" << settings.baseline
        << "'\n[trust]\nrequire_signature = false\n[recovery]\npolicy = '" << settings.policy
        << "'\n";
   return text.str();
@@ -53,9 +55,9 @@ std::string version_in(const std::string& bytes) {
 }  // namespace
 
 ServiceHost::ServiceHost() : daemon_(read_file(BOX_DAEMON_PROGRAM)) {
-  write_file(box_.outside("/usr/bin/banger-update"), read_file(BANGER_UPDATE_PROGRAM), 0755);
+  fs::copy_file(BANGER_UPDATE_PROGRAM, box_.outside("/usr/bin/banger-update"));
   for (const char* name : {"alpha", "beta"}) {
-    const std::string destination = std::string("/opt/demo/bin/") + name;
+    const std::string destination = kPrograms + std::string(name);
     settings_.files.emplace_back(name, destination);
     settings_.units.push_back(std::string(name) + ".service");
     write_file(box_.outside(destination), program("1.0.0"), 0755);
@@ -69,6 +71,13 @@ void ServiceHost::configure(const std::function<void(ServiceSettings&)>& change)
   write_file(box_.outside(kConfiguration), to_toml(settings_));
 }
 
+bool ServiceHost::start() {
+  if (!box_.boot()) return false;
+  const Ended ended = run({"apply", "--no-restart", "--no-doctor", release("1.0.0")});
+  EXPECT_EQ(ended.code, 0) << ended.out << ended.err;
+  return ended.code == 0;
+}
+
 void ServiceHost::daemon(const std::string& name, const std::string& service,
                          const std::string& options) const {
   const std::string unit = name + ".service";
@@ -80,6 +89,23 @@ void ServiceHost::daemon(const std::string& name, const std::string& service,
 
 void ServiceHost::doctor(const std::string& body) const {
   write_file(box_.outside("/opt/demo/doctor"), "#!/bin/sh\n" + body + "\n", 0755);
+}
+
+void ServiceHost::hold_doctor(const std::string& version) const {
+  doctor("test \"$(tail -n 1 /opt/demo/bin/alpha)\" = '#" + version +
+         " sound' || exit 0\ntest -e /run/go && exit 0\ntouch /run/waits\n"
+         "until test -e /run/go; do sleep 0.02; done");
+}
+
+bool ServiceHost::doctor_waits() const {
+  const bool waits =
+      scenario::eventually([&] { return scenario::present(box_.inside("/run/waits")); });
+  EXPECT_TRUE(waits) << "the doctor did not begin";
+  return waits;
+}
+
+void ServiceHost::let_doctor_go() const {
+  write_file(box_.inside("/run/go"), "");
 }
 
 std::string ServiceHost::program(const std::string& version, const std::string& behaviour) const {
@@ -98,19 +124,24 @@ std::string ServiceHost::release_with(const std::string& version,
   Json manifest = {{"format", 1},        {"product", "demo"},
                    {"version", version}, {"created", "2026-11-24T09:00:00Z"},
                    {"expires", nullptr}, {"minimum_version", nullptr},
-                   {"notes", nullptr},   {"files", Json::array()}};
+                   {"notes", ""},        {"files", Json::array()}};
   for (const auto& [name, destination] : settings_.files) {
+    const bool program_file = destination.starts_with(kPrograms);
     const auto behaves = behaviour.find(name);
     const auto given = bytes.find(name);
-    const std::string content =
-        given != bytes.end()
-            ? given->second
-            : program(version, behaves == behaviour.end() ? "sound" : behaves->second);
+    std::string content;
+    if (given != bytes.end()) {
+      content = given->second;
+    } else if (program_file) {
+      content = program(version, behaves == behaviour.end() ? "sound" : behaves->second);
+    } else {
+      content = read_file(box_.outside(destination));
+    }
     write_file(box_.outside(folder + "/" + name), content, 0755);
     manifest["files"].push_back({{"name", name},
                                  {"sha256", scenario::sha256_of(content)},
                                  {"size", content.size()},
-                                 {"mode", given != bytes.end() ? "0644" : "0755"}});
+                                 {"mode", program_file ? "0755" : "0644"}});
   }
   write_file(box_.outside(folder + "/release.json"), to_text(manifest));
   return folder;
@@ -141,7 +172,7 @@ std::string ServiceHost::installed() const {
   std::string first;
   bool same = true;
   for (const auto& [name, destination] : settings_.files) {
-    if (!destination.starts_with("/opt/demo/bin/")) continue;
+    if (!destination.starts_with(kPrograms)) continue;
     const std::string version = version_in(read_file(box_.outside(destination)));
     if (all.empty()) first = version;
     same = same && !version.empty() && version == first;
@@ -165,13 +196,16 @@ std::string ServiceHost::running(const std::string& unit) const {
 }
 
 std::vector<std::string> ServiceHost::leftovers() const {
-  std::vector<std::string> names;
+  std::set<fs::path> folders;
   for (const auto& [name, destination] : settings_.files) {
-    for (const auto& entry :
-         fs::directory_iterator(box_.outside(fs::path(destination).parent_path()))) {
-      const std::string found = entry.path().filename();
+    folders.insert(fs::path(destination).parent_path());
+  }
+  std::vector<std::string> names;
+  for (const fs::path& folder : folders) {
+    for (const auto& entry : fs::directory_iterator(box_.outside(folder))) {
       // ".NAME.ID-RANDOM.staged" and its like.
-      if (found.starts_with('.')) names.push_back(entry.path());
+      const std::string found = entry.path().filename();
+      if (found.starts_with('.')) names.push_back((folder / found).string());
     }
   }
   if (!box_.running()) return names;

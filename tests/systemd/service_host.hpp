@@ -19,6 +19,7 @@ struct ServiceSettings {
   std::vector<std::string> keep_processes;
   Arguments doctor = {"/opt/demo/doctor"};
   std::string timeout = "5s";  // of a restart
+  std::string doctor_timeout = "20s";
   std::string soak = "400ms";
   std::string interval = "50ms";
   int attempts = 1;
@@ -38,19 +39,27 @@ class ServiceHost {
   const ServiceSettings& settings() const { return settings_; }
   void configure(const std::function<void(ServiceSettings&)>& change);
 
+  /// Boots, and records 1.0.0 as the installed version, without a restart of anything.
+  bool start();
+
   /// The unit NAME.service for the daemon NAME: `service` are more lines of its [Service], its
   /// ExecStart has `options`. Enabled.
   void daemon(const std::string& name, const std::string& service = "",
               const std::string& options = "") const;
   /// What the doctor does: shell text. At first `exit 0`.
   void doctor(const std::string& body) const;
+  /// The doctor waits, from now on, in each run that finds `version` installed, until it is let go.
+  void hold_doctor(const std::string& version) const;
+  bool doctor_waits() const;
+  void let_doctor_go() const;
 
   /// The bytes of `name` in `version`.
   std::string program(const std::string& version, const std::string& behaviour = "sound") const;
   /// A release folder in the box; all files behave soundly but those named.
   std::string release(const std::string& version,
                       const std::map<std::string, std::string>& behaviour = {}) const;
-  /// A release folder with these bytes for some of the files, all else as release().
+  /// A release folder with these bytes for some of the files, all else as release(); what is no
+  /// program of /opt/demo/bin keeps its bytes.
   std::string release_with(const std::string& version,
                            const std::map<std::string, std::string>& bytes,
                            const std::map<std::string, std::string>& behaviour = {}) const;
