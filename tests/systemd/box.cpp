@@ -261,7 +261,9 @@ void Box::unit(const std::string& name, const std::string& text) const {
 }
 
 void Box::enable(const std::string& unit) const {
-  link_to("../" + unit, outside("/etc/systemd/system/multi-user.target.wants/" + unit));
+  const std::string own = "/etc/systemd/system/" + unit;
+  link_to(scenario::present(outside(own)) ? own : kUnits + ("/" + unit),
+          outside("/etc/systemd/system/multi-user.target.wants/" + unit));
 }
 
 void Box::mask(const std::string& unit) const {

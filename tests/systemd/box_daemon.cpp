@@ -76,6 +76,7 @@ int main(int count, char** arguments) {
   const char* name = slash != nullptr ? slash + 1 : arguments[0];
   bool notify = false;
   bool forking = false;
+  bool once = false;
   int start_ms = 0;
   int stop_ms = 0;
   const char* workload = nullptr;
@@ -88,7 +89,7 @@ int main(int count, char** arguments) {
     }
     if (option == "--notify") notify = true;
     if (option == "--fork") forking = true;
-    if (option == "--once") return behaviour == "fail" ? 1 : 0;
+    if (option == "--once") once = true;
     if (option == "--start-ms") start_ms = atoi(next);
     if (option == "--stop-ms") stop_ms = atoi(next);
     if (option == "--workload") workload = next;
@@ -101,6 +102,7 @@ int main(int count, char** arguments) {
   printf("%s %s starts, %s\n", name, version.c_str(), behaviour.c_str());
   fflush(stdout);
   if (behaviour == "fail") return 1;
+  if (once) return 0;
   if (behaviour == "impostor") {
     execv("/opt/demo/impostor", arguments);
     return 127;

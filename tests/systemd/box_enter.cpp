@@ -14,6 +14,8 @@
 #include <cstdlib>
 #include <string>
 
+#include "tests/systemd/box_init.hpp"
+
 namespace {
 
 volatile pid_t child = 0;
@@ -66,6 +68,7 @@ int main(int count, char** arguments) {
   if (forked == 0) {
     if (write(procs, "0", 1) != 1) give_up("entering the box's cgroup");
     if (chdir("/") != 0) give_up("/");
+    update::systemd::keep_off_the_host();
     sigprocmask(SIG_SETMASK, &before, nullptr);
     execvpe(arguments[3], arguments + 3, const_cast<char**>(kEnvironment));
     give_up(arguments[3]);

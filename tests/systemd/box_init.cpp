@@ -63,15 +63,6 @@ void make_devices() {
   }
 }
 
-// The kernel is the host's: nothing in the box may set its clock or its modules.
-void keep_off_the_host() {
-  for (const int capability :
-       {CAP_SYS_TIME, CAP_SYS_MODULE, CAP_SYS_RAWIO, CAP_SYSLOG, CAP_WAKE_ALARM, CAP_BLOCK_SUSPEND,
-        CAP_MAC_ADMIN, CAP_MAC_OVERRIDE}) {
-    prctl(PR_CAPBSET_DROP, capability);
-  }
-}
-
 }  // namespace
 
 std::string systemd_program() {
@@ -79,6 +70,14 @@ std::string systemd_program() {
     if (access(path, X_OK) == 0) return path;
   }
   return "";
+}
+
+void keep_off_the_host() {
+  for (const int capability :
+       {CAP_SYS_TIME, CAP_SYS_MODULE, CAP_SYS_RAWIO, CAP_SYSLOG, CAP_WAKE_ALARM, CAP_BLOCK_SUSPEND,
+        CAP_MAC_ADMIN, CAP_MAC_OVERRIDE}) {
+    prctl(PR_CAPBSET_DROP, capability);
+  }
 }
 
 void become_systemd(const Boot& boot) {
@@ -106,8 +105,9 @@ void become_systemd(const Boot& boot) {
   mkdir("run/host", 0755);
   bind(boot.notify, "run/host/notify");
   write_text("run/host/boot-id", boot.boot_id + "\n");
-  bind("run/host/boot-id", "proc/sys/kernel/random/boot_id");
   make_read_only("proc/sys");
+  must(mount("run/host/boot-id", "proc/sys/kernel/random/boot_id", nullptr, MS_BIND, nullptr) == 0,
+       "the boot id");
   if (access("proc/sysrq-trigger", F_OK) == 0) make_read_only("proc/sysrq-trigger");
   must(sethostname("box", 3) == 0, "the host's name");
   must(syscall(SYS_pivot_root, ".", ".") == 0, "pivot_root");

@@ -15,6 +15,9 @@ struct Boot {
 /// The systemd of this machine; empty where there is none.
 std::string systemd_program();
 
+/// The kernel is the host's: what a box runs may not set its clock or its modules.
+void keep_off_the_host();
+
 /// Becomes PID 1 of a box: called in a child that is alone in new PID, mount, UTS, IPC and network
 /// namespaces. Never returns.
 [[noreturn]] void become_systemd(const Boot& boot);

@@ -71,6 +71,26 @@ void ServiceHost::configure(const std::function<void(ServiceSettings&)>& change)
   write_file(box_.outside(kConfiguration), to_toml(settings_));
 }
 
+void ServiceHost::install_boot_units() const {
+  const auto install = [&](const std::string& name, const std::string& folder, mode_t mode) {
+    std::string text = read_file(PACKAGING_FOLDER "/systemd/" + name + ".in");
+    EXPECT_FALSE(text.empty()) << "packaging/systemd/" << name << ".in is not there";
+    constexpr std::string_view kPrograms = "@CMAKE_INSTALL_FULL_BINDIR@";
+    for (std::size_t at = 0; (at = text.find(kPrograms)) != std::string::npos;) {
+      text.replace(at, kPrograms.size(), "/usr/bin");
+    }
+    write_file(box_.outside(folder + "/" + name), text, mode);
+  };
+  install("banger-update-generator", "/usr/lib/systemd/system-generators", 0755);
+  for (const char* name : {"banger-update-recover.service", "banger-update-verify.service"}) {
+    install(name, "/usr/lib/systemd/system", 0644);
+    box_.enable(name);
+  }
+  // systemd gives a unit that is hardened so a /proc of its own, which shows the host's boot id.
+  box_.unit("banger-update-recover.service.d/box.conf",
+            "[Service]\nBindReadOnlyPaths=/run/host/boot-id:/proc/sys/kernel/random/boot_id\n");
+}
+
 bool ServiceHost::start() {
   if (!box_.boot()) return false;
   const Ended ended = run({"apply", "--no-restart", "--no-doctor", release("1.0.0")});

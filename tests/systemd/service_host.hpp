@@ -39,6 +39,9 @@ class ServiceHost {
   const ServiceSettings& settings() const { return settings_; }
   void configure(const std::function<void(ServiceSettings&)>& change);
 
+  /// What the package installs for the boot, made of packaging/systemd: two services, enabled, and
+  /// the generator. Before start().
+  void install_boot_units() const;
   /// Boots, and records 1.0.0 as the installed version, without a restart of anything.
   bool start();
 
