@@ -238,5 +238,20 @@ TEST_F(BootTest, APowerOffInTheRecoveryIsRecoveredByTheNextBoot) {
   EXPECT_TRUE(host_->at_rest(installed, kBoth));
 }
 
+// `systemctl poweroff` in the middle of an update: the updater is told to end, and ends in order.
+TEST_F(BootTest, AShutdownDuringAnUpdateEndsItInOrder) {
+  ASSERT_TRUE(start());
+  host_->hold_doctor("2.0.0");
+  scenario::Launch launch;
+  launch.prefix = host_->box().enter();
+  scenario::Process update(host_->command({"apply", host_->release("2.0.0")}), launch);
+  ASSERT_TRUE(host_->doctor_waits());
+  host_->box().shut_down();
+  update.wait();
+  ASSERT_TRUE(host_->box().boot());
+  EXPECT_TRUE(host_->at_rest("1.0.0", kBoth)) << host_->run({"history", "show", "2"}).out;
+  EXPECT_EQ(host_->box().output({"systemctl", "is-system-running"}), "running");
+}
+
 }  // namespace
 }  // namespace update::systemd

@@ -135,13 +135,13 @@ void remove_cgroups(const fs::path& folder) {
   rmdir(folder.c_str());
 }
 
+void tell_cgroup(const std::string& file, std::string_view text) {
+  std::ofstream(file, std::ios::in) << text;
+}
+
 // Ends what lives in the cgroup, and removes it.
 void end_cgroup(const std::string& cgroup) {
-  const int kill_file = open((cgroup + "/cgroup.kill").c_str(), O_WRONLY | O_CLOEXEC);
-  if (kill_file >= 0) {
-    [[maybe_unused]] const ssize_t done = write(kill_file, "1", 1);
-    close(kill_file);
-  }
+  tell_cgroup(cgroup + "/cgroup.kill", "1");
   for (int i = 0; i < 5000 && scenario::present(cgroup); ++i) {
     remove_cgroups(cgroup);
     if (scenario::present(cgroup)) std::this_thread::sleep_for(std::chrono::milliseconds(2));
@@ -250,7 +250,7 @@ void Box::prepare_root() const {
              "[Journal]\nStorage=volatile\nReadKMsg=no\nAudit=no\nRateLimitIntervalSec=0\n"
              "RuntimeMaxUse=64M\n");
   write_file(outside("/etc/systemd/system.conf"),
-             "[Manager]\nShowStatus=no\nDefaultTimeoutStopSec=10s\n");
+             "[Manager]\nShowStatus=no\nDefaultTimeoutStopSec=4s\n");
   write_file(outside("/etc/machine-id"), "5c9a3b7d1e2f4a6b8c0d1e2f3a4b5c6d\n", 0444);
   write_file(outside("/etc/hostname"), "box\n");
   write_file(outside("/etc/fstab"), "");
@@ -322,10 +322,17 @@ bool Box::boot(std::chrono::seconds limit) {
   return begin_boot() && boot_is_over(limit);
 }
 
+// All at once: were PID 1 the first to go, a program that waits for its answer could still see and
+// record that it is gone.
 void Box::power_off() {
+  tell_cgroup(cgroup_ + "/cgroup.freeze", "1");
+  scenario::eventually(
+      [&] { return scenario::contains(read_file(cgroup_ + "/cgroup.events"), "frozen 1"); });
+  tell_cgroup(cgroup_ + "/cgroup.kill", "1");
   kill(init_, SIGKILL);
   waitpid(init_, nullptr, 0);
   init_ = -1;
+  tell_cgroup(cgroup_ + "/cgroup.freeze", "0");
   drop_cgroup();
 }
 

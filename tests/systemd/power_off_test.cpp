@@ -152,7 +152,7 @@ TEST_P(PowerOffTest, ThenABootRunsOneVersion) {
   const std::size_t policies = kPolicies.size();
   crash::Tally tally{"power-off, " + GetParam().name, kMoments.size() * policies};
   std::string installed = "1.0.0";
-  for (const std::size_t point : crash::chosen_points(tally.recorded, 2)) {
+  for (const std::size_t point : crash::chosen_points(tally.recorded, 4)) {
     const Moment& moment = kMoments[point / policies];
     const std::string& policy = kPolicies[point % policies];
     const std::string version = "2.0." + std::to_string(point);
@@ -163,7 +163,7 @@ TEST_P(PowerOffTest, ThenABootRunsOneVersion) {
     if (!host_->box().boot()) break;
     const std::string expected = new_version_wins(moment, policy) ? version : installed;
     const auto result = holds(expected, expected == version ? installed : version);
-    EXPECT_TRUE(result) << host_->run({"history"}).out
+    EXPECT_TRUE(result) << host_->run({"history", "show", std::to_string(tally.tried + 1)}).out
                         << host_->box().journal("banger-update-recover.service") << "\n"
                         << host_->box().journal("banger-update-verify.service");
     if (result) ++tally.held;
