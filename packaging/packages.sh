@@ -4,7 +4,7 @@ build_packages="gcc g++ cmake ninja-build libssl-dev libsqlite3-dev libspdlog-de
   libexpected-dev libtomlplusplus-dev nlohmann-json3-dev libext2fs-dev comerr-dev pkgconf"
 quickstart_packages="minisign strace"
 test_packages="libgtest-dev libbenchmark-dev python3 minisign strace sqlite3 attr acl libcap2-bin
-  e2fsprogs xfsprogs btrfs-progs util-linux procps spin"
+  e2fsprogs xfsprogs btrfs-progs util-linux procps spin systemd dbus"
 
 # For the Debian package: building it, and looking at what was built.
 deb_packages="build-essential debhelper"

@@ -1,9 +1,9 @@
 #!/bin/bash
 # Builds everything and runs every test; the last line is `N passed, N failed`.
 #
-# usage: tests/run.sh [--preset dev|release|asan-ubsan] [--label unit|scenario|crash|sweep] [CTEST ARGUMENTS]
+# usage: tests/run.sh [--preset dev|release|asan-ubsan] [--label unit|scenario|systemd|crash|sweep] [CTEST ARGUMENTS]
 #
-# Installs the Debian packages that it needs (as root). Tests that need root, strace or loop mounts say so when they are skipped.
+# Installs the Debian packages that it needs (as root). Tests that need root, strace, loop mounts or a systemd of their own say so when they are skipped.
 # Without a preset, the sweeps in memory run in the release preset, since they are a matter of processor time, and all else in dev.
 # UPDATE_SWEEP=full tries every point of the crash sweeps instead of a sample, UPDATE_SWEEP_SEED=N repeats a sample.
 set -euo pipefail

@@ -203,6 +203,26 @@ TEST_F(FailedRecoveryTest, IsNotTriedAgainByARestartAndIsResolvedByAPerson) {
   EXPECT_TRUE(host_->at_rest("3.0.0", kBoth));
 }
 
+TEST_F(BootTest, AnOldVersionThatDoesNotStartFailsTheVerdictAndNotTheBoot) {
+  NEEDS_TOOL("strace");
+  const Box& box = host_->box();
+  host_->daemon("alpha", "ExecStartPre=/bin/sh -c 'test ! -e /var/lib/broken'");
+  host_->daemon("beta");
+  host_->install_boot_units();
+  ASSERT_TRUE(host_->start());
+  host_->doctor("test \"$(tail -n 1 /opt/demo/bin/alpha)\" = '#1.0.0 sound'");
+  cut_in_swap();
+  write_file(box.outside("/var/lib/broken"), "");
+  ASSERT_TRUE(host_->box().boot());
+  EXPECT_EQ(box.state("multi-user.target"), "active");
+  EXPECT_EQ(box.state("beta.service"), "active");
+  const std::vector<std::string> failed = box.failed_units();
+  EXPECT_NE(std::find(failed.begin(), failed.end(), kVerify), failed.end())
+      << testing::PrintToString(failed);
+  EXPECT_EQ(host_->installed(), "1.0.0");
+  EXPECT_NE(host_->run({"status"}).code, 0);
+}
+
 TEST_F(BootTest, ALostJournalDoesNotStopTheBoot) {
   ASSERT_TRUE(start());
   host_->box().power_off();

@@ -175,6 +175,30 @@ std::string new_boot_id() {
   return id.substr(0, id.find('\n'));
 }
 
+// A child in new namespaces of all kinds that a box needs; its pid, 0 in the child.
+pid_t clone_into_namespaces() {
+  clone_args how{};
+  how.flags = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNET;
+  how.exit_signal = SIGCHLD;
+  return static_cast<pid_t>(syscall(SYS_clone3, &how, sizeof how));
+}
+
+// May such a child mount what a box has, and have a cgroup namespace?
+std::string try_namespaces(const std::string& folder) {
+  const pid_t child = clone_into_namespaces();
+  if (child < 0) return std::string("no namespaces: ") + strerror(errno);
+  if (child == 0) {
+    const std::string target = folder + "/root/proc";
+    _exit(unshare(CLONE_NEWCGROUP) == 0 && mount("proc", target.c_str(), "proc", 0, nullptr) == 0 &&
+                  mount("sysfs", target.c_str(), "sysfs", MS_RDONLY, nullptr) == 0
+              ? 0
+              : 1);
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  return status == 0 ? "" : "nothing may be mounted in new namespaces";
+}
+
 std::string look_for_trouble() {
   if (geteuid() != 0) return "not root";
   if (systemd_program().empty()) return "systemd is not installed";
@@ -187,6 +211,7 @@ std::string look_for_trouble() {
     trouble = std::string("no cgroup can be made: ") + strerror(errno);
   }
   rmdir((folder + "/cgroup/banger-box-try").c_str());
+  if (trouble.empty()) trouble = try_namespaces(folder);
   unmount_box(folder);
   return trouble;
 }
@@ -288,10 +313,7 @@ bool Box::begin_boot() {
   while (recv(notify_, old.data(), old.size(), MSG_DONTWAIT) > 0) {
   }
   const Boot boot{root_, cgroup_, folder_ + "/notify", new_boot_id(), folder_ + "/console"};
-  clone_args how{};
-  how.flags = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNET;
-  how.exit_signal = SIGCHLD;
-  init_ = static_cast<pid_t>(syscall(SYS_clone3, &how, sizeof how));
+  init_ = clone_into_namespaces();
   if (init_ == 0) become_systemd(boot);
   EXPECT_GT(init_, 0) << "no namespaces: " << strerror(errno);
   return init_ > 0;

@@ -1,6 +1,12 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include <chrono>
+#include <functional>
+#include <iostream>
+#include <memory>
+#include <tuple>
+
 #include "tests/systemd/service_host.hpp"
 
 namespace update::systemd {
@@ -183,44 +189,71 @@ std::string session_end_name(const testing::TestParamInfo<int>& info) {
 INSTANTIATE_TEST_SUITE_P(Session, SessionEndTest, testing::Values(0, SIGTERM, SIGHUP),
                          session_end_name);
 
-// The dead-man's switch: the update neither ends nor is ended.
-class DeadManTest : public testing::TestWithParam<int> {};
+/// A host whose updater is stopped by `signal` in the middle: while the doctor looks, or while
+/// the first unit starts.
+struct Stopped {
+  std::string name;
+  int signal = 0;
+  bool in_start = false;
+  ServiceHost host = {};
+  std::unique_ptr<Process> update = {};
+};
 
-TEST_P(DeadManTest, PutsTheHostOnOneVersionInTime) {
-  NEEDS_SYSTEMD();
-  ServiceHost host;
+void stop_in_the_middle(Stopped& stopped) {
+  ServiceHost& host = stopped.host;
   host.configure([](ServiceSettings& settings) {
-    settings.timeout = "1s";
-    settings.doctor_timeout = "1s";
+    settings.timeout = "2s";
+    settings.doctor_timeout = "2s";
     settings.soak = "0s";
   });
-  ASSERT_TRUE(start(host));
+  host.daemon("alpha",
+              "ExecStartPre=/bin/sh -c 'test -e /run/hold-start || exit 0; rm /run/hold-start; "
+              "touch /run/waits; sleep 60'");
+  host.daemon("beta");
+  ASSERT_TRUE(host.start());
   host.hold_doctor("2.0.0");
-  Process update(host.command({"apply", host.release("2.0.0")}), in(host.box()));
+  if (stopped.in_start) host.box().shell("touch /run/hold-start");
+  stopped.update =
+      std::make_unique<Process>(host.command({"apply", host.release("2.0.0")}), in(host.box()));
   ASSERT_TRUE(host.doctor_waits());
   const std::string pid = updater(host);
   ASSERT_FALSE(pid.empty()) << "no process holds the lock";
-  host.box().shell("kill -" + std::to_string(GetParam()) + " " + pid);
-  const std::string timers =
-      host.box().shell("systemctl list-timers --all --no-legend 'banger-update-expired-*'");
-  ASSERT_TRUE(contains(timers, "banger-update-expired-")) << "no timer is armed";
-  const auto begin = std::chrono::steady_clock::now();
-  EXPECT_TRUE(within(std::chrono::seconds(90), [&] { return finished(host); }))
-      << host.run({"status"}).out;
-  std::cout << "resolved after "
-            << std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count()
-            << " s\n";
-  // The service that resolved it may still be ending.
-  EXPECT_TRUE(scenario::eventually([&] { return host.leftovers().empty(); }));
-  EXPECT_TRUE(host.at_rest("1.0.0", kBoth));
-  EXPECT_EQ(outcome(host), "\"rolled_back\"");
-  EXPECT_EQ(update.wait().signal, SIGKILL);
+  host.box().shell("kill -" + std::to_string(stopped.signal) + " " + pid);
+  ASSERT_EQ(host.run({"status"}).code, 10);
+  ASSERT_TRUE(contains(host.box().shell("systemctl list-timers --all --no-legend"),
+                       "banger-update-expired-"))
+      << "no timer is armed";
 }
 
-std::string dead_man_name(const testing::TestParamInfo<int>& info) {
-  return info.param == SIGKILL ? "WhenTheUpdaterIsKilled" : "WhenTheUpdaterIsFrozen";
+// The dead-man's switch: the update neither ends nor is ended, and the host is on one version in
+// its time all the same.
+TEST(OwnRestartTest, AnUpdaterThatIsKilledOrFrozenIsReplacedInTime) {
+  NEEDS_SYSTEMD();
+  // All at once, since it is mostly waiting.
+  std::vector<std::unique_ptr<Stopped>> all;
+  for (const auto& [name, signal, in_start] : {std::tuple{"killed in the doctor", SIGKILL, false},
+                                               {"frozen in the doctor", SIGSTOP, false},
+                                               {"killed in a restart", SIGKILL, true}}) {
+    SCOPED_TRACE(name);
+    all.push_back(std::make_unique<Stopped>(name, signal, in_start));
+    ASSERT_NO_FATAL_FAILURE(stop_in_the_middle(*all.back()));
+  }
+  const auto begin = std::chrono::steady_clock::now();
+  for (const auto& stopped : all) {
+    SCOPED_TRACE(stopped->name);
+    const ServiceHost& host = stopped->host;
+    EXPECT_TRUE(within(std::chrono::seconds(60), [&] { return finished(host); }))
+        << host.run({"status"}).out;
+    std::cout << stopped->name << ": resolved after "
+              << std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count()
+              << " s\n";
+    // The service that resolved it may still be ending.
+    EXPECT_TRUE(scenario::eventually([&] { return host.leftovers().empty(); }));
+    EXPECT_TRUE(host.at_rest("1.0.0", kBoth));
+    EXPECT_EQ(outcome(host), "\"rolled_back\"");
+    EXPECT_EQ(stopped->update->wait().signal, SIGKILL);
+  }
 }
-INSTANTIATE_TEST_SUITE_P(Switch, DeadManTest, testing::Values(SIGKILL, SIGSTOP), dead_man_name);
 
 TEST(OwnRestartTest, TheTimerIsArmedBeforeTheFirstRestartAndGoneAfterTheUpdate) {
   NEEDS_SYSTEMD();

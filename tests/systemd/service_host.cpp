@@ -86,9 +86,6 @@ void ServiceHost::install_boot_units() const {
     install(name, "/usr/lib/systemd/system", 0644);
     box_.enable(name);
   }
-  // systemd gives a unit that is hardened so a /proc of its own, which shows the host's boot id.
-  box_.unit("banger-update-recover.service.d/box.conf",
-            "[Service]\nBindReadOnlyPaths=/run/host/boot-id:/proc/sys/kernel/random/boot_id\n");
 }
 
 bool ServiceHost::start() {
