@@ -235,6 +235,12 @@ std::string SystemdServiceManager::log_end(const std::string& unit) {
 }
 
 Result<int> SystemdServiceManager::run(const TransientUnit& unit) {
+  // Only to wait for a unit's end systemd-run needs the bus itself, and without it says that much.
+  if (::access("/run/dbus/system_bus_socket", F_OK) != 0) {
+    return fail(Error(ErrorCode::failed, "a unit of its own takes D-Bus, which does not run here")
+                    .hint("install the package dbus, or run the command outside of this unit or "
+                          "session"));
+  }
   std::vector<std::string> argv = {"systemd-run", "--quiet",    "--collect",          "--wait",
                                    "--pipe",      "--same-dir", "--service-type=exec"};
   append_unit(argv, unit);

@@ -6,6 +6,7 @@
 #include "engine/installation/configuration_checks.hpp"
 #include "engine/step/command.hpp"
 #include "engine/step/step.hpp"
+#include "engine/step/unit_watch.hpp"
 
 namespace update::step {
 namespace {
@@ -72,37 +73,60 @@ Status restart_unit(Context& context, Phase phase, const std::string& unit) {
                Error(ErrorCode::undone, "the unit " + unit + " is not active after its restart")));
 }
 
-Status restart_units(Context& context, Phase phase, bool only_inactive) {
+/// Does the unit run, and run the old version, as far as can be told? A boot may have started it,
+/// or a person, from files that were old again by then.
+Result<bool> runs_old(const Context& context, const PlannedUnit& unit) {
+  UPDATE_TRY_ASSIGN(const os::UnitState state, context.env().system.services.state(unit.name));
+  if (!state.active) return false;
+  if (!unit.main || !unit.main->destination) return true;
+  const PlannedFile* file = planned_for(context.plan, *unit.main->destination);
+  if (file == nullptr || !file->old_state) return true;
+  return runs_file(context.env(), state.main_pid, *file->old_state);
+}
+
+Status restart_units(Context& context, Phase phase) {
   UPDATE_TRY(reload_if_changed(context));
   for (const PlannedUnit& unit : context.plan.units) {
     // What was stopped stays stopped (F7).
-    if (!unit.was_active) continue;
-    if (only_inactive) {
-      UPDATE_TRY_ASSIGN(const os::UnitState state, context.env().system.services.state(unit.name));
-      if (state.active) continue;
-    }
-    UPDATE_TRY(restart_unit(context, phase, unit.name));
+    if (unit.was_active) UPDATE_TRY(restart_unit(context, phase, unit.name));
   }
   return {};
 }
 
-Status start(Context& context, Phase phase, bool only_inactive) {
-  if (!context.plan.restart) return {};
-  if (!context.env().config.restart.command.empty()) return run_restart_command(context, phase);
-  return restart_units(context, phase, only_inactive);
+/// Every unit is tried, whatever became of those before it: one that was left out would go on
+/// running what was undone. The first failure is told.
+Status restart_units_back(Context& context, Phase phase, bool only_others) {
+  Status first = reload_if_changed(context);
+  if (!first && first.error().code() != ErrorCode::undone) return first;
+  for (const PlannedUnit& unit : context.plan.units) {
+    if (!unit.was_active) continue;
+    if (only_others) {
+      UPDATE_TRY_ASSIGN(const bool is_back, runs_old(context, unit));
+      if (is_back) continue;
+    }
+    Status restarted = restart_unit(context, phase, unit.name);
+    if (!restarted && restarted.error().code() != ErrorCode::undone) return restarted;
+    if (first) first = std::move(restarted);
+  }
+  return first;
+}
+
+bool has_command(const Context& context) {
+  return !context.env().config.restart.command.empty();
 }
 
 }  // namespace
 
 Status restart(Context& context, Phase phase) {
-  if (context.plan.restart) {
-    context.kept = context.env().system.table.named(context.env().config.restart.keep_processes);
-  }
-  return start(context, phase, false);
+  if (!context.plan.restart) return {};
+  context.kept = context.env().system.table.named(context.env().config.restart.keep_processes);
+  return has_command(context) ? run_restart_command(context, phase) : restart_units(context, phase);
 }
 
 Status undo_restart(Context& context, Phase phase, bool came_up_with_boot) {
-  Status started = start(context, phase, came_up_with_boot);
+  if (!context.plan.restart) return {};
+  Status started = has_command(context) ? run_restart_command(context, phase)
+                                        : restart_units_back(context, phase, came_up_with_boot);
   if (started || started.error().code() != ErrorCode::undone) return started;
   return fail(std::move(started)
                   .error()

@@ -75,8 +75,9 @@ Result<bool> is_swapped(const Context& context);
 // restart: the configured command, or the units that were running.
 /// undone: a restart failed. Notes first what has to live through it (context.kept).
 Status restart(Context& context, Phase phase);
-/// Starts what the old version was running; needs_operator if it does not start. After a boot that
-/// found the old files already, only the units that did not come up are started.
+/// Starts what the old version was running, each unit of it; needs_operator if one does not start.
+/// After a boot that found the old files already, or a person, only what does not run the old
+/// version.
 Status undo_restart(Context& context, Phase phase, bool came_up_with_boot);
 
 // The dead-man's switch: a timer of systemd's that runs `recover --expired` for an update that is

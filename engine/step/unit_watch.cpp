@@ -32,25 +32,6 @@ bool lives(const Environment& env, const MainProcess& before) {
          env.system.table.find(before.id.pid) == before.id;
 }
 
-const PlannedFile* planned_for(const Plan& plan, const std::string& destination) {
-  const auto found =
-      std::find_if(plan.files.begin(), plan.files.end(),
-                   [&](const PlannedFile& file) { return file.destination.text() == destination; });
-  return found == plan.files.end() ? nullptr : &*found;
-}
-
-/// By identity; by the bytes where that differs: a unit may have a view of the files of its own.
-Result<bool> runs(const Environment& env, std::int64_t pid, const FileState& wanted) {
-  const auto executable = env.system.table.executable(pid);
-  if (!executable) return false;
-  if (wanted.identity && wanted.identity->same_inode(executable->identity)) return true;
-  if (!wanted.sha256 || executable->identity.size != wanted.size) return false;
-  auto file = env.system.table.open_executable(pid);
-  if (!file) return false;
-  const auto digest = hash_file(**file);
-  return digest && *digest == *wanted.sha256;
-}
-
 Status check_runs(const Context& context, const PlannedUnit& unit, std::int64_t pid) {
   if (!unit.main->destination) return {};
   const PlannedFile* file = planned_for(context.plan, *unit.main->destination);
@@ -58,8 +39,7 @@ Status check_runs(const Context& context, const PlannedUnit& unit, std::int64_t 
   const Environment& env = context.env();
   const std::int64_t patience_ms = env.system.clock.monotonic_ms() + kExecPatienceMs;
   while (true) {
-    UPDATE_TRY_ASSIGN(const bool is_new, runs(env, pid, *file->new_state));
-    if (is_new) return {};
+    if (runs_file(env, pid, *file->new_state)) return {};
     if (env.system.clock.monotonic_ms() >= patience_ms) break;
     if (!env.system.clock.wait_ms(kExecPollMs)) UPDATE_TRY(check_stop(env));
   }
@@ -93,6 +73,24 @@ Status check_kept(const Context& context) {
 }
 
 }  // namespace
+
+const PlannedFile* planned_for(const Plan& plan, const std::string& destination) {
+  const auto found =
+      std::find_if(plan.files.begin(), plan.files.end(),
+                   [&](const PlannedFile& file) { return file.destination.text() == destination; });
+  return found == plan.files.end() ? nullptr : &*found;
+}
+
+bool runs_file(const Environment& env, std::int64_t pid, const FileState& file) {
+  const auto executable = env.system.table.executable(pid);
+  if (!executable) return false;
+  if (file.identity && file.identity->same_inode(executable->identity)) return true;
+  if (!file.sha256 || executable->identity.size != file.size) return false;
+  auto opened = env.system.table.open_executable(pid);
+  if (!opened) return false;
+  const auto digest = hash_file(**opened);
+  return digest && *digest == *file.sha256;
+}
 
 Result<UnitWatch> UnitWatch::begin(Context& context) {
   UnitWatch watch(context);

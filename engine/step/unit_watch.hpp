@@ -34,4 +34,10 @@ class UnitWatch {
   std::vector<Watched> watched_;
 };
 
+/// Does this process run the file, by identity, or by its bytes where that differs? A unit may have
+/// a view of the files of its own.
+bool runs_file(const Environment& env, std::int64_t pid, const FileState& file);
+
+const PlannedFile* planned_for(const Plan& plan, const std::string& destination);
+
 }  // namespace update::step

@@ -165,6 +165,42 @@ TEST_F(NewCode, AFailedRestartShowsTheEndOfTheUnitsLog) {
   EXPECT_EQ(message.find('\n'), std::string::npos);
 }
 
+// One that was left out would go on running what was undone.
+TEST_F(NewCode, IsTakenBackFromEveryUnitThoughOneDoesNotStart) {
+  world_.env.config.restart.units = {"broken.service", kUnit};
+  services_.add("broken.service").activity = "active";
+  services_.on_restart([](const std::string&) { return Status(); });
+  table_.remove(kFirstPid);  // nothing is known of the processes
+  world_.fake.processes.on("/usr/bin/doctor", [this](const os::Command&) {
+    const bool is_new = world_.version() == "1.0.0";
+    if (is_new) services_.fail_restart("broken.service", Error(ErrorCode::failed, "it failed"));
+    return FakeProcessRunner::exits(is_new ? 1 : 0)({});
+  });
+  const UpdateReport report = world_.apply("1.0.0");
+  ASSERT_FALSE(report.status);
+  EXPECT_EQ(report.status.error().code(), ErrorCode::needs_operator);
+  const std::vector<std::string> expected = {"broken.service", kUnit, "broken.service", kUnit};
+  EXPECT_EQ(services_.restarts(), expected);
+  EXPECT_EQ(world_.version(), "0.9.0");
+}
+
+// A unit that was not restarted when the files came back, for whatever reason.
+TEST_F(NewCode, IsTakenBackWhereItStillRunsOnceAPersonMadeAllOldAgain) {
+  world_.doctor_passes(false);
+  services_.on_restart([this, restarts = 0](const std::string&) mutable -> Status {
+    if (++restarts == 1) return start_another();
+    return fail(ErrorCode::failed, "the job failed");
+  });
+  ASSERT_FALSE(world_.apply("1.0.0").status);
+  ASSERT_EQ(world_.newest()->phase, Phase::needs_operator);
+  services_.on_restart([this](const std::string&) { return start_another(); });
+  const auto recovered = world_.recover();
+  ASSERT_TRUE(recovered) << recovered.error().message();
+  EXPECT_EQ(world_.newest()->phase, Phase::rolled_back);
+  EXPECT_EQ(services_.restarts().size(), 3U);
+  EXPECT_EQ(table_.executable(pid_)->identity, identity_of("alpha"));
+}
+
 using UnitFiles = ServiceTest;
 
 TEST_F(UnitFiles, AreReadAgainOnlyWhereTheyChanged) {
