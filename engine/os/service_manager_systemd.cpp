@@ -55,7 +55,7 @@ void append_unit(std::vector<std::string>& argv, const TransientUnit& unit) {
   argv.push_back("--unit=" + unit.name);
   argv.push_back("--description=" + unit.description);
   for (const auto& [name, value] : unit.environment) {
-    argv.push_back("--setenv=" + name + "=" + value);
+    argv.emplace_back("--setenv=").append(name).append("=").append(value);
   }
   argv.emplace_back("--");
   for (const std::string& word : unit.argv) argv.push_back(literal(word));

@@ -29,7 +29,7 @@ std::string in_one_line(std::string log) {
   return escape(log);
 }
 
-Error with_log(os::ServiceManager& services, const std::string& unit, Error error) {
+Error with_log(os::ServiceManager& services, const std::string& unit, const Error& error) {
   const std::string log = services.log_end(unit);
   Error failed(ErrorCode::undone,
                error.message() + (log.empty() ? "" : "; its log ends with: " + in_one_line(log)));
