@@ -1,10 +1,11 @@
 #!/bin/bash
 # Builds everything and runs every test; the last line is `N passed, N failed`.
 #
-# usage: tests/run.sh [--preset dev|release|asan-ubsan] [--label unit|scenario|systemd|crash|sweep] [CTEST ARGUMENTS]
+# usage: tests/run.sh [--preset dev|release|asan-ubsan] [--label unit|native|scenario|systemd|crash|sweep] [CTEST ARGUMENTS]
 #
 # Installs the Debian packages that it needs (as root). Tests that need root, strace, loop mounts or a systemd of their own say so when they are skipped.
-# Without a preset, the sweeps in memory run in the release preset, since they are a matter of processor time, and all else in dev.
+# Without a preset each test runs where it finds most: the unit tests under the sanitizers, the sweeps in memory in the release preset, since
+# they are a matter of processor time, and all else in dev.
 # UPDATE_SWEEP=full tries every point of the crash sweeps instead of a sample, UPDATE_SWEEP_SEED=N repeats a sample.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -39,12 +40,15 @@ run() {
   passed=$((passed + total - bad - idle)) failed=$((failed + bad)) skipped=$((skipped + idle))
 }
 
-target=all
-[ "$label" != unit ] || target=unit_tests
 if [ -n "$preset" ]; then
-  run "$preset" "$target" ${label:+-L "$label"} "$@"
+  run "$preset" all ${label:+-L "$label"} "$@"
 else
-  [ "$label" = sweep ] || run dev "$target" -LE sweep ${label:+-L "$label"} "$@"
+  case $label in '' | unit) run asan-ubsan unit_tests -L unit "$@" ;; esac
+  case $label in
+    '') run dev program_tests -L 'native|scenario|systemd|crash' "$@" ;;
+    unit | sweep) ;;
+    *) run dev program_tests -L "$label" "$@" ;;
+  esac
   case $label in '' | sweep) run release memory_sweep_test -L sweep "$@" ;; esac
 fi
 

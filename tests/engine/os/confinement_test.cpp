@@ -22,12 +22,6 @@
 namespace update::os {
 namespace {
 
-#if defined(__SANITIZE_ADDRESS__)
-constexpr bool kSanitized = true;
-#else
-constexpr bool kSanitized = false;
-#endif
-
 using Work = std::function<Result<std::string>()>;
 
 class ConfinedWork : public testing::Test {
@@ -175,21 +169,6 @@ TEST_F(ConfinedWork, IsKilledForAnyOtherSystemCall) {
                ? "refused"
                : "made";
   }));
-}
-
-TEST_F(ConfinedWork, MoreMemoryThanGivenIsAnError) {
-  if (kSanitized) GTEST_SKIP() << "AddressSanitizer needs an address space without a limit";
-  limits_.memory_bytes = 16U << 20;
-  const auto taking = [](std::size_t bytes) {
-    return [bytes]() -> Result<std::string> {
-      const std::string taken(bytes, 'x');
-      return taken.substr(0, 1);
-    };
-  };
-  EXPECT_EQ(run(taking(8U << 20)).value(), "x");
-  const Error error = error_of(run(taking(64U << 20)));
-  EXPECT_EQ(error.code(), ErrorCode::not_trusted);
-  EXPECT_EQ(error.message(), "more memory is needed than is given");
 }
 
 TEST_F(ConfinedWork, ProcessorTimeIsBounded) {
