@@ -10,7 +10,7 @@
 #include <array>
 #include <cstdlib>
 #include <fstream>
-#include <iterator>
+#include <set>
 #include <sstream>
 
 namespace update::scenario {
@@ -36,7 +36,13 @@ std::string version_in(const std::string& bytes, const std::string& name) {
 
 std::string read_file(const fs::path& path) {
   std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
+  std::string bytes;
+  // In blocks: a test may read whole programs, many times.
+  std::array<char, 65536> block{};
+  while (file.read(block.data(), block.size()), file.gcount() > 0) {
+    bytes.append(block.data(), static_cast<std::size_t>(file.gcount()));
+  }
+  return bytes;
 }
 
 void write_file(const fs::path& path, std::string_view bytes, mode_t mode) {
@@ -55,8 +61,7 @@ bool has_tool(const std::string& name) {
 
 std::string sha256_of(std::string_view bytes) {
   std::array<unsigned char, SHA256_DIGEST_LENGTH> digest{};
-  std::vector<unsigned char> copy(bytes.begin(), bytes.end());
-  SHA256(copy.data(), copy.size(), digest.data());
+  SHA256(reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(), digest.data());
   std::string text;
   for (const unsigned char byte : digest) {
     constexpr std::string_view kDigits = "0123456789abcdef";
@@ -155,7 +160,7 @@ void Host::configure(const std::function<void(Settings&)>& change) {
 }
 
 Arguments Host::command(const Arguments& arguments) const {
-  Arguments words = {BANGER_UPDATE_PROGRAM, "--config", path("update.toml")};
+  Arguments words = {program_, "--config", path("update.toml")};
   words.insert(words.end(), arguments.begin(), arguments.end());
   return words;
 }
@@ -232,13 +237,16 @@ std::string Host::installed() const {
 }
 
 std::vector<std::string> Host::leftovers() const {
+  std::set<std::string> known = {"alpha", "beta", "gamma", "lost+found"};
+  for (const InstalledFile& file : settings_.files) {
+    known.insert(fs::path(file.destination).filename());
+  }
   std::vector<std::string> names;
   for (const auto& entry : fs::directory_iterator(path("bin"))) {
     const std::string name = entry.path().filename();
-    const bool known = name == "alpha" || name == "beta" || name == "gamma" ||
-                       name == "alpha.previous" || name == "beta.previous" ||
-                       name == "gamma.previous" || name == "lost+found";
-    if (!known) {
+    const bool previous = entry.path().extension() == ".previous" &&
+                          known.contains(entry.path().stem()) && name != "lost+found.previous";
+    if (!known.contains(name) && !previous) {
       names.push_back(name);
     }
   }
