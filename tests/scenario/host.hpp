@@ -82,6 +82,8 @@ class Host {
   const Settings& settings() const { return settings_; }
   void configure(const std::function<void(Settings&)>& change);
 
+  /// Which program run() and json() start; at first it is the one that is shipped.
+  void use_program(const std::string& program) { program_ = program; }
   Arguments command(const Arguments& arguments) const;
   Ended run(const Arguments& arguments, const Launch& launch = {}) const;
   /// With --output json; the process is expected to end with `code`. Keep the answer in a variable
@@ -124,6 +126,7 @@ class Host {
   void write_hook(const std::string& name) const;
 
   std::string root_;
+  std::string program_ = BANGER_UPDATE_PROGRAM;
   Settings settings_;
   std::vector<std::string> mounts_;
   int ready_ = -1;
