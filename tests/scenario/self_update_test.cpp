@@ -239,6 +239,11 @@ struct Variant {
   std::vector<Program> others;  // who may find the crash, beside what is then installed
 };
 
+/// In the names of tests; GoogleTest would print addresses.
+void PrintTo(const Variant& variant, std::ostream* out) {
+  *out << variant.name;
+}
+
 std::vector<Variant> all_variants() {
   const Bundle now = {"1.0.0", kNow};
   return {
@@ -488,7 +493,7 @@ TEST_P(SelfUpdateCrash, IsRecoveredOrLeftToWhoCan) {
 INSTANTIATE_TEST_SUITE_P(Scenario, SelfUpdateCrash, testing::ValuesIn(all_variants()),
                          [](const auto& each) { return each.param.name; });
 
-// --- With a crash around a migration
+// --- With a crash before or in a migration
 
 /// The new program's first apply, up to its first staged file: it migrates there.
 Calls migrating(const Scenario& scenario) {
@@ -541,6 +546,24 @@ TEST(SelfUpdate, TheNewProgramRecoversFirstAndMigratesThen) {
   Json answer = host.json({"apply", release_of(host, third)});
   EXPECT_EQ(answer["recovered"]["outcome"], "rolled_back") << answer.dump();
   expect_settled(host, third, kNext.schema);
+}
+
+TEST(SelfUpdate, TheNewProgramDoesNotMigrateWhileAPersonIsNeeded) {
+  Host host;
+  const Variant variant = all_variants().front();
+  in_hook("restart", "restart", Leads::back, scenario_of(variant, false)).crash(host);
+  const std::string release = release_of(host, {"3.0.0", kNext});
+  fs::remove(host.bin("beta"));
+  write_file(host.bin("beta"), "somebody's own work\n", 0755);
+  for (int time = 0; time < 2; ++time) {
+    const Ended ended = host.run({"apply", release});
+    EXPECT_EQ(ended.code, 4) << what_it_said(ended);
+    EXPECT_EQ(schema_of(host), kShipped) << "the program before must be able to go on";
+  }
+  write_file(host.bin("beta"), program("beta", "1.0.0"), 0755);
+  const Ended forced =
+      run_with(host, kNow.path, {"recover", "--force-rollback", "--reason", "a test"});
+  expect_done(host, forced, variant.from, kShipped);
 }
 
 }  // namespace
