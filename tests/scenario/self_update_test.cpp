@@ -443,6 +443,7 @@ void expect_recovery(Host& host, const Variant& variant, const Moment& moment,
   if (program.schema < variant.min_writer) {
     expect_refused(host, program, {"recover"});
     expect_refused(host, program, {"recover", "--boot"});
+    expect_refused(host, program, {"rollback"});
     expect_readable(host, program, variant.before.size() + 1);
     finisher = kNext.path;
   }
