@@ -158,21 +158,28 @@ Status Journal::create(const JournalLocation& location, std::int64_t first_seq,
   return built;
 }
 
+namespace {
+
+/// newer_journal: this program may only read it.
+Status check_writer(Database& database, const std::string& path, std::int64_t schema) {
+  UPDATE_TRY_ASSIGN(const std::int64_t min_writer,
+                    database.integer("SELECT min_writer FROM compatibility"));
+  if (min_writer <= newest_schema()) return {};
+  return fail(
+      Error(ErrorCode::newer_journal,
+            path + ": was written by a newer banger-update (schema " + std::to_string(schema) +
+                "); only one that knows schema " + std::to_string(min_writer) +
+                " or a newer one may change it, this one knows " + std::to_string(newest_schema()))
+          .hint("install the newer banger-update again"));
+}
+
+}  // namespace
+
 Result<Journal> Journal::open(const JournalLocation& location) {
   UPDATE_TRY_ASSIGN(Database database,
                     Database::open(location.path, location.vfs, OpenMode::write));
   UPDATE_TRY_ASSIGN(const std::int64_t schema, schema_of(database));
-  UPDATE_TRY_ASSIGN(const std::int64_t min_writer,
-                    database.integer("SELECT min_writer FROM compatibility"));
-  if (min_writer > newest_schema()) {
-    return fail(
-        Error(ErrorCode::failed, location.path + ": was written by a newer banger-update (schema " +
-                                     std::to_string(schema) + "); only one that knows schema " +
-                                     std::to_string(min_writer) +
-                                     " or a newer one may change it, this one knows " +
-                                     std::to_string(newest_schema()))
-            .hint("install the newer banger-update again"));
-  }
+  UPDATE_TRY(check_writer(database, location.path, schema));
   UPDATE_TRY(database.use_wal());
   return Journal(std::make_unique<State>(State{std::move(database), schema}));
 }
@@ -184,6 +191,12 @@ Result<Journal> Journal::open_for_reading(const JournalLocation& location, ReadM
   UPDATE_TRY_ASSIGN(Database database, Database::open(location.path, location.vfs, how));
   UPDATE_TRY_ASSIGN(const std::int64_t schema, schema_of(database));
   return Journal(std::make_unique<State>(State{std::move(database), schema}));
+}
+
+Status Journal::check_writable() {
+  // Most journals are of our schema: nothing is read for them.
+  if (state_->schema <= newest_schema()) return {};
+  return check_writer(state_->database, path_of(state_->database.handle()), state_->schema);
 }
 
 Result<bool> Journal::migrate() {

@@ -109,8 +109,8 @@ class Journal {
                        std::span<const NewEvent> first = {});
 
   /// For reading and writing. Creates nothing but the side files. journal_damaged: SQLite cannot
-  /// read it; failed: it belongs to another program (application_id), or to a newer one whose
-  /// min_writer is above ours (the message says so).
+  /// read it; failed: it belongs to another program (application_id); newer_journal: to a newer one
+  /// whose min_writer is above ours (the message says so).
   static Result<Journal> open(const JournalLocation& location);
 
   /// How a reader reaches a journal that it must not change (journal.md, "Reading must always
@@ -122,6 +122,9 @@ class Journal {
                 ///< memory
   };
   static Result<Journal> open_for_reading(const JournalLocation& location, ReadMode mode);
+
+  /// newer_journal: this program may read it but never change it.
+  Status check_writable();
 
   /// Brings an older schema up to date, each migration in one SQL transaction. True if there was
   /// any.

@@ -23,6 +23,7 @@ std::string_view name_of(ErrorCode code) {
     case ErrorCode::terminated: return "terminated";
     case ErrorCode::journal_damaged: return "journal_damaged";
     case ErrorCode::commit_unknown: return "commit_unknown";
+    case ErrorCode::newer_journal: return "newer_journal";
   }
   return "failed";
 }
@@ -31,7 +32,8 @@ int exit_code(ErrorCode code) {
   switch (code) {
     case ErrorCode::interrupted: return 130;
     case ErrorCode::terminated: return 143;
-    case ErrorCode::journal_damaged: return 1;
+    case ErrorCode::journal_damaged:
+    case ErrorCode::newer_journal: return 1;
     case ErrorCode::commit_unknown: return 10;
     default: return static_cast<int>(code);
   }

@@ -24,6 +24,7 @@ enum class ErrorCode {
   terminated = 12,       ///< SIGTERM
   journal_damaged = 13,  ///< the journal is not a database that can be read
   commit_unknown = 14,   ///< a COMMIT failed: it may or may not be durable (journal.md)
+  newer_journal = 15,    ///< only a newer program may write the journal; this one changes nothing
 };
 
 /// The name that stands in the JSON error object, `not_trusted` for instance.

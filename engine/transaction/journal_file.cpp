@@ -162,6 +162,9 @@ Result<std::optional<ReadableJournal>> open_journal_for_reading(const Environmen
                     .with("cannot read the journal")
                     .hint(std::string(kUnreadableHint)));
   }
+  if (const Status writable = journal->check_writable(); !writable) {
+    env.observer.warning(writable.error().message());
+  }
   UPDATE_TRY_ASSIGN(const std::optional<Head> head, read_head(**state));
   return ReadableJournal{std::move(*state), std::move(*journal), head};
 }

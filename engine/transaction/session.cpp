@@ -47,6 +47,8 @@ bool is_nearly_full(os::Folder& state) {
 /// An error is then no "nothing was changed".
 Error while_intended(os::Folder& state, Error error) {
   if (!may_be_intended(state) || error.code() == ErrorCode::needs_operator) return error;
+  // No recover of this program will ever resolve it.
+  if (error.code() == ErrorCode::newer_journal) return error;
   return std::move(error)
       .with("an update may be unfinished")
       .hint("run: banger-update recover")

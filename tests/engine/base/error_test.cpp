@@ -64,6 +64,7 @@ TEST(Error, CodesAreFrozen) {
       {12, "terminated"},
       {13, "journal_damaged"},
       {14, "commit_unknown"},
+      {15, "newer_journal"},
   }};
   std::set<std::string_view> names;
   for (const auto& [number, name] : kContract) {
