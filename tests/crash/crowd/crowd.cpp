@@ -101,7 +101,7 @@ void Crowd::work(milliseconds duration) {
   }
 }
 
-void Crowd::stop() {
+void Crowd::end_members() {
   for (Member& member : members_) {
     if (!member.process) continue;
     member.signal = SIGKILL;
@@ -113,6 +113,10 @@ void Crowd::stop() {
     member.process.reset();
     member.starts = Clock::now();
   }
+}
+
+void Crowd::stop() {
+  end_members();
   while (waitpid(-1, nullptr, 0) > 0) {
   }
 }

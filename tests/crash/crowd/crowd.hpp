@@ -34,6 +34,8 @@ class Crowd {
 
   /// Keeps the crowd busy for so long.
   void work(std::chrono::milliseconds duration);
+  /// Kills and judges those that run, and no other child of this process.
+  void end_members();
   /// SIGKILL for everybody at once. Hooks that outlive their updaters are waited for.
   void stop();
 
