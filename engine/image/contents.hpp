@@ -17,6 +17,8 @@ class Contents {
   /// The one file that has all the bytes, so that they can be copied in any order and together;
   /// null where each entry has its own.
   virtual os::File* whole() { return nullptr; }
+  /// So many further bytes of it were copied.
+  virtual void copied(std::uint64_t /*bytes*/) {}
 };
 
 /// All bytes lie in one open file: an image.

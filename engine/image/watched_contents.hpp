@@ -1,5 +1,7 @@
 #pragma once
 
+#include <algorithm>
+
 #include "engine/image/work_image.hpp"
 
 namespace update::image {
@@ -12,10 +14,13 @@ class WatchedContents final : public Contents {
   Result<os::File*> open(const Tree& tree, EntryIndex entry) override {
     return inner_.open(tree, entry);
   }
-  Status close(const Tree& tree, EntryIndex entry) override {
-    done_bytes_ += tree.entries[entry].size;
+  Status close(const Tree& tree, EntryIndex entry) override { return inner_.close(tree, entry); }
+  // Without it each file of an image would be copied by itself, and share no last block.
+  os::File* whole() override { return inner_.whole(); }
+  void copied(std::uint64_t bytes) override {
+    // Whole blocks are more than what is in them.
+    done_bytes_ = std::min(total_bytes_, done_bytes_ + bytes);
     if (observer_) observer_(done_bytes_, total_bytes_);
-    return inner_.close(tree, entry);
   }
 
  private:

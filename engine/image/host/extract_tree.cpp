@@ -101,6 +101,7 @@ class Extraction {
         UPDATE_TRY(copier_.copy(*source, extent.source, file, extent.offset, extent.length));
       }
       UPDATE_TRY(contents_.close(tree_, index));
+      contents_.copied(tree_.entries[index].size);
     }
     return file.truncate(entry.size);
   }

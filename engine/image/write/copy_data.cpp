@@ -52,13 +52,14 @@ std::vector<DataRun> join(std::vector<DataRun> runs, std::uint64_t source_bytes,
 /// has little left to wait for.
 class Copying {
  public:
-  explicit Copying(os::File& target) : target_(target) {}
+  Copying(os::File& target, Contents& contents) : target_(target), contents_(contents) {}
 
   Status copy(os::File& source, const DataRun& run) {
     for (std::uint64_t done = 0; done < run.length;) {
       const std::uint64_t step = std::min(kWritebackStep, run.length - done);
       UPDATE_TRY(copier_.copy(source, run.source + done, target_, run.target + done, step));
       wrote(run.target + done, step);
+      contents_.copied(step);
       done += step;
     }
     return {};
@@ -76,16 +77,17 @@ class Copying {
   }
 
   os::File& target_;
+  Contents& contents_;
   RangeCopier copier_;
   std::uint64_t begin_ = 0;
   std::uint64_t end_ = 0;
 };
 
-Status copy_joined(std::vector<DataRun> runs, os::File& source, os::File& target,
-                   LastBlocks last_blocks, os::StopRequest& stop) {
+Status copy_joined(std::vector<DataRun> runs, os::File& source, Contents& contents,
+                   os::File& target, LastBlocks last_blocks, os::StopRequest& stop) {
   UPDATE_TRY_ASSIGN(const os::FileInfo info, source.info());
   const bool whole_blocks = last_blocks == LastBlocks::whole && has_whole_blocks(source);
-  Copying copying(target);
+  Copying copying(target, contents);
   for (const DataRun& run : join(std::move(runs), info.identity.size, whole_blocks)) {
     UPDATE_TRY(os::check_stop(stop));
     UPDATE_TRY(copying.copy(source, run));
@@ -108,9 +110,9 @@ Status copy_entry(std::span<const DataRun> runs, const Tree& tree, Contents& con
 Status copy_data(std::vector<DataRun> runs, const Tree& tree, Contents& contents, os::File& target,
                  LastBlocks last_blocks, os::StopRequest& stop) {
   if (os::File* const source = contents.whole()) {
-    return copy_joined(std::move(runs), *source, target, last_blocks, stop);
+    return copy_joined(std::move(runs), *source, contents, target, last_blocks, stop);
   }
-  Copying copying(target);
+  Copying copying(target, contents);
   for (std::size_t begin = 0; begin < runs.size();) {
     std::size_t end = begin;
     while (end < runs.size() && runs[end].entry == runs[begin].entry) ++end;
