@@ -17,7 +17,7 @@ bool belongs_to_a_session(std::string_view part) {
 }
 
 /// The parts of a control group's path are the units around a process, from the outermost in.
-bool ends_with_others(std::string_view group, const std::vector<std::string>& restarted) {
+bool is_inside_others(std::string_view group, const std::vector<std::string>& restarted) {
   while (!group.empty()) {
     const std::string_view part = group.substr(0, group.find('/'));
     group.remove_prefix(std::min(group.size(), part.size() + 1));
@@ -55,11 +55,15 @@ int true_code(const Environment& env, int code) {
 
 }  // namespace
 
-Result<std::optional<int>> run_apart(Context& context, const Environment& env) {
+bool ends_with_others(const Context& context, const Environment& env) {
   os::System& system = context.system();
   // Only root may ask systemd for a unit, and only root may restart one.
-  if (env.offline() || system.host.uid() != 0 || !system.services.present()) return std::nullopt;
-  if (!ends_with_others(system.table.own_group(), env.config.restart.units)) return std::nullopt;
+  if (env.offline() || system.host.uid() != 0 || !system.services.present()) return false;
+  return is_inside_others(system.table.own_group(), env.config.restart.units);
+}
+
+Result<int> run_apart(Context& context, const Environment& env) {
+  os::System& system = context.system();
   const auto program = system.table.executable(system.host.pid());
   if (!program) return fail(ErrorCode::failed, "this program's own file is not to be found");
   const os::TransientUnit unit = unit_for(context, *program);

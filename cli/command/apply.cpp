@@ -16,10 +16,7 @@ Result<int> run_apply(Context& context) {
   Progress progress(context.console(), context.log, context.system().clock, style);
   UPDATE_TRY_ASSIGN(const Environment env, make_environment(context, progress));
   const bool dry_run = context.options.has("dry-run");
-  if (!dry_run) {
-    UPDATE_TRY_ASSIGN(const auto ended, run_apart(context, env));
-    if (ended) return *ended;
-  }
+  if (!dry_run && ends_with_others(context, env)) return run_apart(context, env);
   const std::int64_t began_ms = context.system().clock.monotonic_ms();
   UPDATE_TRY_ASSIGN(Release release,
                     open_trusted_release(env, context.options.arguments().front()));

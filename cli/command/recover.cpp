@@ -126,10 +126,7 @@ Result<int> run_recover(Context& context) {
   Progress progress(context.console(), context.log, context.system().clock, style);
   UPDATE_TRY_ASSIGN(const Environment env, make_environment(context, progress));
   if (context.options.has("dry-run")) return tell_what_it_would_do(context, env, request);
-  if (may_restart(env, request)) {
-    UPDATE_TRY_ASSIGN(const auto ended, run_apart(context, env));
-    if (ended) return *ended;
-  }
+  if (ends_with_others(context, env) && may_restart(env, request)) return run_apart(context, env);
   const auto report = recover(env, request);
   progress.clear();
   if (!report) return tell_failure(context, env, report.error());

@@ -27,8 +27,7 @@ Result<int> run_rollback(Context& context) {
     tell_plan(context, env, planned);
     return 0;
   }
-  UPDATE_TRY_ASSIGN(const auto ended, run_apart(context, env));
-  if (ended) return *ended;
+  if (ends_with_others(context, env)) return run_apart(context, env);
   const std::int64_t began_ms = context.system().clock.monotonic_ms();
   const UpdateReport report = roll_back(env, options);
   progress.clear();

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <csignal>
 #include <cstring>
+#include <optional>
 #include <string_view>
 
 #include "engine/os/call_linux.hpp"
@@ -31,16 +32,14 @@ class SpawnSettings {
   SpawnSettings(const SpawnSettings&) = delete;
   SpawnSettings& operator=(const SpawnSettings&) = delete;
 
-  /// An errno, or 0.
-  int prepare(int output_fd) {
-    const int error = redirect(output_fd);
-    return error != 0 ? error : prepare_attached();
-  }
-
-  /// The same for standard descriptors and a folder that stay as they are.
-  int prepare_attached() {
+  /// For a child that prints to `output_fd`, or that has our standard descriptors and folder. An
+  /// errno, or 0.
+  int prepare(std::optional<int> output_fd) {
+    int error = output_fd ? redirect(*output_fd) : 0;
     // Also what a careless parent of ours left open without FD_CLOEXEC.
-    const int error = posix_spawn_file_actions_addclosefrom_np(&actions_, STDERR_FILENO + 1);
+    if (error == 0) {
+      error = posix_spawn_file_actions_addclosefrom_np(&actions_, STDERR_FILENO + 1);
+    }
     return error != 0 ? error : set_attributes();
   }
 
@@ -128,11 +127,7 @@ std::vector<char*> pointers_to(std::vector<std::string>& texts) {
   return pointers;
 }
 
-}  // namespace
-
-namespace {
-
-Result<pid_t> spawn_with(const Command& command, const SpawnSettings& settings, int error) {
+Result<pid_t> spawn_with(const Command& command, std::optional<int> output_fd) {
   UPDATE_TRY(check(command));
   UPDATE_TRY_ASSIGN(const std::string program, find_program(command));
 
@@ -144,6 +139,8 @@ Result<pid_t> spawn_with(const Command& command, const SpawnSettings& settings, 
     environment.back().append("=").append(value);
   }
 
+  SpawnSettings settings;
+  int error = settings.prepare(output_fd);
   pid_t pid = -1;
   if (error == 0) {
     // posix_spawn(3) has no setting for the umask. To set ours for that moment is safe, since only
@@ -160,15 +157,11 @@ Result<pid_t> spawn_with(const Command& command, const SpawnSettings& settings, 
 }  // namespace
 
 Result<pid_t> spawn(const Command& command, int output_fd) {
-  SpawnSettings settings;
-  const int error = settings.prepare(output_fd);
-  return spawn_with(command, settings, error);
+  return spawn_with(command, output_fd);
 }
 
 Result<pid_t> spawn_attached(const Command& command) {
-  SpawnSettings settings;
-  const int error = settings.prepare_attached();
-  return spawn_with(command, settings, error);
+  return spawn_with(command, std::nullopt);
 }
 
 }  // namespace update::os
