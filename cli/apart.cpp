@@ -27,12 +27,12 @@ bool is_inside_others(std::string_view group, const std::vector<std::string>& re
   return false;
 }
 
-os::TransientUnit unit_for(const Context& context, const os::Executable& program) {
+os::TransientUnit unit_for(const Context& context, const std::string& program) {
   os::System& system = context.system();
   os::TransientUnit unit;
   unit.name = apart_unit_name(system.host.pid(), system.host.random_u32());
   unit.description = "banger-update, apart from what it restarts";
-  unit.argv = {program.path};
+  unit.argv = {program};
   const auto& words = context.invocation.words;
   unit.argv.insert(unit.argv.end(), words.begin(), words.end());
   if (context.invocation.configuration) {
@@ -64,9 +64,8 @@ bool ends_with_others(const Context& context, const Environment& env) {
 
 Result<int> run_apart(Context& context, const Environment& env) {
   os::System& system = context.system();
-  const auto program = system.table.executable(system.host.pid());
-  if (!program) return fail(ErrorCode::failed, "this program's own file is not to be found");
-  const os::TransientUnit unit = unit_for(context, *program);
+  UPDATE_TRY_ASSIGN(const std::string program, os::own_program(system));
+  const os::TransientUnit unit = unit_for(context, program);
   if (!context.global.quiet) {
     context.console().err("banger-update: moving to the unit " + unit.name +
                           ", which ends neither with this session nor with what is restarted\n");

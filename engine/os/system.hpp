@@ -22,4 +22,7 @@ struct System {
   ProcessTable& table;
 };
 
+/// By which name this program can be started again.
+Result<std::string> own_program(const System& system);
+
 }  // namespace update::os

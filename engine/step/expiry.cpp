@@ -13,13 +13,13 @@ bool has_expiry(const Context& context) {
 
 Result<os::TransientUnit> expiry_unit(const Context& context) {
   const Environment& env = context.env();
-  const auto program = env.system.table.executable(env.system.host.pid());
-  if (!program) return fail(ErrorCode::undone, "this program's own file is not to be found");
+  auto program = os::own_program(env.system);
+  if (!program) return fail(std::move(program).error().as(ErrorCode::undone));
   os::TransientUnit unit;
   unit.name = expiry_unit_name(context.plan.tag.id);
   unit.description = "End of update " + std::to_string(context.plan.tag.id.value) +
                      ", which was not over in its time";
-  unit.argv = {program->path};
+  unit.argv = {*program};
   if (env.configuration) {
     unit.argv.emplace_back("--config");
     unit.argv.push_back(*env.configuration);
