@@ -49,7 +49,7 @@ TEST(Error, HasNoErrnoUnlessTheSystemGaveOne) {
 // The names and numbers are a contract (cli.md): scripts read the first, the second is never
 // reused.
 TEST(Error, CodesAreFrozen) {
-  constexpr std::array<std::pair<int, std::string_view>, 14> kContract = {{
+  constexpr auto kContract = std::to_array<std::pair<int, std::string_view>>({
       {1, "failed"},
       {2, "usage"},
       {3, "rolled_back"},
@@ -65,7 +65,7 @@ TEST(Error, CodesAreFrozen) {
       {13, "journal_damaged"},
       {14, "commit_unknown"},
       {15, "newer_journal"},
-  }};
+  });
   std::set<std::string_view> names;
   for (const auto& [number, name] : kContract) {
     EXPECT_EQ(name_of(static_cast<ErrorCode>(number)), name);
