@@ -42,7 +42,7 @@ Status arm_expiry(Context& context, Phase phase) {
       armed_detail(self, env.system.host.boot_id(), env.system.clock.monotonic_ms()),
       Durability::visible));
   // A resumed update takes the timer of its first life over.
-  disarm_expiry(context);
+  if (context.new_code_may_run) disarm_expiry(context);
   Status armed = env.system.services.arm(unit, context.plan.deadline_ms);
   if (armed) return {};
   UPDATE_TRY(check_stop(env));

@@ -170,7 +170,7 @@ TEST(NewerJournal, IsOtherwiseReadAndNeverWritten) {
   make_newer(folder.journal(), newest_schema() + 2);
   const auto opened = Journal::open({folder.journal(), ""});
   ASSERT_FALSE(opened);
-  EXPECT_EQ(opened.error().code(), ErrorCode::failed);
+  EXPECT_EQ(opened.error().code(), ErrorCode::newer_journal);
   EXPECT_NE(opened.error().message().find("schema " + std::to_string(newest_schema() + 2)),
             std::string::npos)
       << opened.error().message();

@@ -56,7 +56,7 @@ void Crowd::start(Member& member) {
   const unsigned killed = member.errand.reads_only ? kKilledOfReaders : kKilledOfWriters;
   const bool dies = random(kPercent) < killed;
   member.signal = !dies ? 0 : random(kPercent) < kKilledByTerm ? SIGTERM : SIGKILL;
-  member.sent = false;
+  member.sent.clear();
   member.process = std::make_unique<scenario::Process>(host_.command(member.errand.arguments));
   member.starts = Clock::now();
   member.killed_at = member.starts + milliseconds(random(kKilledWithinMs));
@@ -66,16 +66,21 @@ void Crowd::start(Member& member) {
 void Crowd::judge(Member& member, const Ended& ended) {
   const int code = ended.signal != 0 ? kSignalled + ended.signal : ended.code;
   ++ends_[member.errand.name][code];
-  const bool by_us = member.sent && code == kSignalled + member.signal;
+  const bool by_us = member.sent.contains(code - kSignalled);
   killed_ += by_us ? 1U : 0U;
   if (!by_us && !member.errand.codes.contains(code)) {
     findings_.push_back(member.errand.name + " ended with " + std::to_string(code) +
-                        (member.sent ? " after signal " + std::to_string(member.signal) : "") +
-                        ": " + ended.out.substr(0, 300) + ended.err);
+                        (member.sent.empty() ? "" : " after a signal") + ": " +
+                        ended.out.substr(0, 300) + ended.err);
   }
   if (member.errand.reads_only && ended.signal == 0) {
     reader_times_.push_back(std::chrono::duration_cast<milliseconds>(Clock::now() - member.starts));
   }
+}
+
+void Crowd::send(Member& member, int signal) {
+  member.process->send(signal);
+  member.sent.insert(signal);
 }
 
 void Crowd::look_after(Member& member) {
@@ -87,9 +92,8 @@ void Crowd::look_after(Member& member) {
     judge(member, member.process->wait());
     member.process.reset();
     member.starts = Clock::now() + milliseconds(random(kPauseMs));
-  } else if (member.signal != 0 && !member.sent && Clock::now() >= member.killed_at) {
-    member.process->send(member.signal);
-    member.sent = true;
+  } else if (member.signal != 0 && member.sent.empty() && Clock::now() >= member.killed_at) {
+    send(member, member.signal);
   }
 }
 
@@ -103,10 +107,7 @@ void Crowd::work(milliseconds duration) {
 
 void Crowd::end_members() {
   for (Member& member : members_) {
-    if (!member.process) continue;
-    member.signal = SIGKILL;
-    member.sent = true;
-    member.process->send(SIGKILL);
+    if (member.process) send(member, SIGKILL);
   }
   for (Member& member : members_) {
     if (member.process) judge(member, member.process->wait());

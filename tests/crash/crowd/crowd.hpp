@@ -57,12 +57,13 @@ class Crowd {
     Errand errand;
     Clock::time_point starts;
     Clock::time_point killed_at;
-    int signal = 0;
-    bool sent = false;
+    int signal = 0;           ///< that it gets at `killed_at`; 0: none
+    std::set<int> sent = {};  ///< it may end by any of them: at the end of a round two are sent
   };
 
   void start(Member& member);
   void look_after(Member& member);
+  static void send(Member& member, int signal);
   void judge(Member& member, const scenario::Ended& ended);
   unsigned random(unsigned limit);
   const Errand& choose();
