@@ -28,17 +28,44 @@ std::uint32_t big_endian(std::span<const std::byte> bytes) {
   return value;
 }
 
+bool is_page_size(std::uint64_t bytes) {
+  return bytes >= 512 && bytes <= 65536 && (bytes & (bytes - 1)) == 0;
+}
+
+/// https://www.sqlite.org/fileformat2.html, "The WAL File Format".
+bool is_wal_header(std::span<const std::byte, 32> header) {
+  constexpr std::uint32_t kMagic = 0x377f0682;  // its last bit is the order of the checksums' bytes
+  return (big_endian(header.first(4)) & ~1U) == kMagic &&
+         is_page_size(big_endian(header.subspan(8, 4)));
+}
+
+/// May there be commits that are in the WAL alone? To SQLite one without a whole header and a frame
+/// is an empty one, such as an updater leaves that is stopped right after it has begun it. But a
+/// reader that may not write the index would read that header again for 10 s before it gives up
+/// (walBeginShmUnreliable in SQLite's wal.c: it never matches an index that was made of no header).
+Result<bool> wal_has_frames(os::Folder& state) {
+  std::array<std::byte, 32> header{};
+  UPDATE_TRY_ASSIGN(const std::uint64_t size, size_of(state, kJournalWalName));
+  if (size <= header.size()) return false;
+  const auto file = state.open_file(std::string(kJournalWalName));
+  // Put aside meanwhile, with the journal that it belonged to.
+  if (!file && file.error().system_errno() == ENOENT) return false;
+  if (!file) return fail(file.error());
+  UPDATE_TRY_ASSIGN(const std::size_t count, (*file)->read_at(header, 0));
+  return count == header.size() && is_wal_header(header);
+}
+
 /// https://www.sqlite.org/fileformat2.html, "The Database Header".
 bool is_whole_database(std::span<const std::byte, 100> header, std::uint64_t file_size,
-                       bool wal_has_content) {
+                       bool has_wal) {
   constexpr std::string_view kMagic("SQLite format 3\0", 16);
   if (std::memcmp(header.data(), kMagic.data(), kMagic.size()) != 0) return false;
   const std::uint32_t stored_page = big_endian(header.subspan(16, 2));
   const std::uint64_t page = stored_page == 1 ? 65536 : stored_page;
-  if (page < 512 || (page & (page - 1)) != 0) return false;
-  // While a WAL has content the file may be shorter than its header says: a checkpoint that was
+  if (!is_page_size(page)) return false;
+  // While a WAL has frames the file may be shorter than its header says: a checkpoint that was
   // stopped wrote page 1 before the last pages, and the WAL still has them.
-  return wal_has_content || file_size >= page * big_endian(header.subspan(28, 4));
+  return has_wal || file_size >= page * big_endian(header.subspan(28, 4));
 }
 
 Result<bool> has_signs_of_a_past(os::Folder& state) {
@@ -83,9 +110,8 @@ Result<JournalCondition> inspect_journal(os::Folder& state) {
   std::array<std::byte, 100> header{};
   UPDATE_TRY_ASSIGN(const auto file, state.open_file(std::string(kJournalName)));
   UPDATE_TRY_ASSIGN(const std::size_t count, file->read_at(header, 0));
-  UPDATE_TRY_ASSIGN(const std::uint64_t wal, size_of(state, kJournalWalName));
-  const bool sound =
-      count == header.size() && is_whole_database(header, found->identity.size, wal > 0);
+  UPDATE_TRY_ASSIGN(const bool wal, wal_has_frames(state));
+  const bool sound = count == header.size() && is_whole_database(header, found->identity.size, wal);
   return sound ? JournalCondition::sound : JournalCondition::lost;
 }
 
@@ -112,11 +138,11 @@ Status make_journal(const Environment& env, os::Folder& state, std::int64_t firs
 namespace {
 
 Result<Journal> try_to_read(const Environment& env, os::Folder& state, bool lock_held) {
-  UPDATE_TRY_ASSIGN(const std::uint64_t wal, size_of(state, kJournalWalName));
+  UPDATE_TRY_ASSIGN(const bool wal, wal_has_frames(state));
   const JournalLocation location = journal_location(env, state);
   // `immutable` promises SQLite that nobody writes: true only while nobody updates.
   const bool quiet = lock_held || lock_is_free(state);
-  if (wal == 0 && quiet) return Journal::open_for_reading(location, Journal::ReadMode::immutable);
+  if (!wal && quiet) return Journal::open_for_reading(location, Journal::ReadMode::immutable);
   auto shared = Journal::open_for_reading(location, Journal::ReadMode::shared);
   if (shared || shared.error().code() == ErrorCode::journal_damaged) return shared;
   // No -shm, and none can be made (a full disk, a read-only mount). Without a writer the index of

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <chrono>
 
 namespace update::crash {
 
@@ -30,6 +31,18 @@ bool holds_one_of(const InstalledFile& file, const std::vector<std::string>& ver
   });
 }
 
+/// Nobody else is there: what takes so long waits for nobody. SQLite gives up after 10 s.
+constexpr std::chrono::seconds kPatience{8};
+
+Ended run_alone(const Host& host, const scenario::Arguments& command, Findings& findings) {
+  const auto start = std::chrono::steady_clock::now();
+  Ended ended = host.run(command);
+  if (std::chrono::steady_clock::now() - start > kPatience) {
+    findings.push_back(command.back() + " waited for nobody");
+  }
+  return ended;
+}
+
 /// The one version on disk, "absent" for a host without any of the programs, else what each holds.
 std::string version_on_disk(const Host& host) {
   const auto& files = host.settings().files;
@@ -40,7 +53,7 @@ std::string version_on_disk(const Host& host) {
 }
 
 void check_status(const Host& host, const std::string& installed, Findings& findings) {
-  const Ended ended = host.run({"--output", "json", "status"});
+  const Ended ended = run_alone(host, {"--output", "json", "status"}, findings);
   if (ended.code != 0) {
     findings.push_back(what_it_said("status", ended));
     return;
@@ -76,10 +89,10 @@ Findings check_recovered(Host& host, const std::vector<std::string>& versions) {
   for (const std::string& name : host.leftovers()) findings.push_back("left behind: " + name);
   check_status(host, installed, findings);
   for (const auto& command : {scenario::Arguments{"verify"}, {"history", "verify"}}) {
-    const Ended ended = host.run(command);
+    const Ended ended = run_alone(host, command, findings);
     if (ended.code != 0) findings.push_back(what_it_said(command.back(), ended));
   }
-  const Ended again = host.run({"--output", "json", "recover"});
+  const Ended again = run_alone(host, {"--output", "json", "recover"}, findings);
   if (again.code != 0) {
     findings.push_back(what_it_said("a second recover", again));
   } else if (Json report = again.json(); !report["recovered"].is_null()) {
@@ -89,8 +102,10 @@ Findings check_recovered(Host& host, const std::vector<std::string>& versions) {
 }
 
 Findings recover_and_check(Host& host, const std::vector<std::string>& versions) {
-  const Ended recovered = host.run({"recover"});
-  Findings findings = check_recovered(host, versions);
+  Findings findings;
+  const Ended recovered = run_alone(host, {"recover"}, findings);
+  const Findings found = check_recovered(host, versions);
+  findings.insert(findings.end(), found.begin(), found.end());
   if (recovered.code != 0) findings.push_back(what_it_said("recover", recovered));
   return findings;
 }

@@ -5,6 +5,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <filesystem>
 #include <map>
 
@@ -256,6 +257,30 @@ TEST(Regression, AReaderDoesNotWaitForEver) {
   const Ended ended = host.run({"status"});
   EXPECT_EQ(ended.code, 5) << ended.err;
   EXPECT_TRUE(contains(ended.err, "while an update runs")) << ended.err;
+}
+
+/// As an updater leaves it that is stopped right after it has begun the WAL, or a power cut that
+/// keeps a part of it: nothing that is committed is in there, nor can an index be made of it.
+TEST(Regression, AWalWithoutAFrameIsNotLookedAtForSeconds) {
+  NEEDS_TOOL("sqlite3");
+  Host host;
+  host.install("1.0.0");
+  const std::string journal = host.path("state/journal.db");
+  const std::string wal = read_file(journal + "-wal");
+  const std::string index = read_file(journal + "-shm");
+  ASSERT_GT(wal.size(), 32U);
+  ASSERT_EQ(run_process({"sqlite3", journal, "PRAGMA wal_checkpoint(TRUNCATE)"}).code, 0);
+  for (const std::string& rest : {wal.substr(0, 32), std::string(500, 'x')}) {
+    for (const char* command : {"history", "status", "recover"}) {
+      write_file(journal + "-wal", rest, 0600);
+      write_file(journal + "-shm", index, 0600);
+      const auto start = std::chrono::steady_clock::now();
+      const Ended ended = host.run({command});
+      EXPECT_EQ(ended.code, 0) << command << ": " << ended.err;
+      EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(5)) << command;
+    }
+  }
+  EXPECT_EQ(host.json({"history"}).size(), 1U);
 }
 
 }  // namespace
