@@ -89,6 +89,18 @@ TEST_F(BootTest, IsOrderedByWhatTheConfigurationNames) {
   EXPECT_FALSE(contains(box.property("alpha.service", "After"), kRecover));
 }
 
+// Not a cycle, out of which systemd would take the verdict.
+TEST_F(BootTest, AServiceThatComesAfterTheBootIsJudgedToo) {
+  NEEDS_TOOL("strace");
+  ASSERT_TRUE(start());
+  host_->daemon("beta", "[Unit]\nAfter=multi-user.target\n[Service]");
+  cut_in_swap();
+  ASSERT_TRUE(host_->box().boot());
+  EXPECT_EQ(host_->box().state(kVerify), "active") << host_->box().journal(kVerify);
+  EXPECT_TRUE(host_->at_rest("2.0.0", kBoth)) << host_->run({"history", "show", "2"}).out;
+  EXPECT_EQ(host_->box().output({"systemctl", "is-system-running"}), "running");
+}
+
 TEST_F(BootTest, ADestinationOnAMountOfItsOwnIsWaitedFor) {
   // Mounted late, and without an entry that the programs would be missed without.
   host_->box().unit("opt-demo-bin.mount",
