@@ -25,6 +25,14 @@ std::int64_t equal_at_the_end(const std::vector<std::string>& fingerprints,
   return differing - fingerprints.rbegin();
 }
 
+/// What the plan says of services was true where and when it was made. This may be a rescue system
+/// that has only the files of that host, and the configuration may have lost a command since.
+void narrow_to_what_is_here(const Environment& env, Plan& plan) {
+  if (env.offline()) plan.units.clear();
+  plan.restart = plan.restart && (env.has_restart() || !plan.units.empty());
+  plan.doctor = plan.doctor && env.has_doctor();
+}
+
 bool found_well(const TransactionRecord& record) {
   return record.verdict == std::string(name_of(Verdict::passed)) ||
          record.verdict == std::string(name_of(Verdict::skipped));
@@ -40,6 +48,7 @@ Result<Case> look_at_case(const Environment& env, Journal& journal, const Transa
   if (plan.tag.id != record.id) {
     return fail(ErrorCode::journal_damaged, "the recorded plan is of another transaction");
   }
+  narrow_to_what_is_here(env, plan);
   UPDATE_TRY_ASSIGN(TargetFolders folders, TargetFolders::open(env.root, destinations_of(plan)));
   Case found{record, std::move(story), std::move(plan), std::move(folders), {}, {}};
   Situation& now = found.situation;

@@ -15,7 +15,7 @@ namespace update {
 struct Case {
   TransactionRecord record;
   TransactionStory story;
-  Plan plan;
+  Plan plan;  ///< without units, a restart or a doctor that this environment does not have
   TargetFolders folders;
   Situation situation;
   std::string fingerprint;  ///< phase and files: equal means that nothing moved since

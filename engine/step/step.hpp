@@ -87,7 +87,7 @@ Status arm_expiry(Context& context, Phase phase);
 /// Once the outcome is recorded. A timer that is left over finds nothing to do.
 void disarm_expiry(const Context& context);
 
-// doctor: the verdict.
+// doctor: the verdict. Asked only where the configuration has one (plan.doctor).
 /// undone: a unit that ran before the update does not run steadily, or not from the new file; that
 /// a doctor's failure is excused changes nothing in that. undone: the release is not well;
 /// interrupted and terminated as everywhere. passed; skipped where its failure is excused by the

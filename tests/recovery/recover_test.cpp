@@ -209,6 +209,78 @@ TEST(Recover, WithNothingToDoChangesAndSyncsNothing) {
   EXPECT_TRUE(world.fake.files.lines().empty()) << world.fake.files.lines().front();
 }
 
+/// The same disk as the image of a host, in the hands of another machine.
+void move_to_rescue_system(World& world) {
+  world.fake.files.symlink("/image", "/");
+  world.env.root.folder = "/image";
+}
+
+/// A host whose unit runs what is updated, and which loses its power in the swap, or when it has
+/// asked for the restart.
+void stop_with_unit_in(World& world, Phase phase) {
+  world.env.config.restart.command.clear();
+  world.env.config.restart.units = {"demo.service"};
+  world.fake.services.add("demo.service").activity = "active";
+  world.fake.services.on_restart(
+      [&world](const std::string&) -> Status { world.fake.files.cut_power(); });
+  stop_in(world, phase);
+  world.fake.services.on_restart([](const std::string&) { return Status(); });
+}
+
+TEST(Recover, OfAnImageTouchesNoUnitOfTheMachineThatRunsIt) {
+  for (const Phase phase : {Phase::swap, Phase::restart}) {
+    SCOPED_TRACE(name_of(phase));
+    World world;
+    stop_with_unit_in(world, phase);
+    const std::size_t restarts = world.fake.services.restarts().size();
+    move_to_rescue_system(world);
+    const auto report = world.recover();
+    ASSERT_TRUE(report) << report.error().message();
+    EXPECT_EQ(world.version(), phase == Phase::swap ? "1.1.0" : "1.0.0");
+    EXPECT_EQ(world.fake.services.restarts().size(), restarts);
+  }
+}
+
+TEST(Recover, OfAnImageAsksNoDoctorThatItsConfigurationDoesNotName) {
+  for (const bool given : {false, true}) {
+    World world;
+    stop_with_unit_in(world, Phase::swap);
+    world.env.config.doctor.given = given;
+    const std::size_t commands = world.fake.processes.commands().size();
+    move_to_rescue_system(world);
+    ASSERT_TRUE(world.recover());
+    EXPECT_EQ(world.newest()->verdict, given ? "passed" : "skipped");
+    EXPECT_EQ(world.fake.processes.commands().size() > commands, given);
+  }
+}
+
+TEST(Recover, WithoutTheCommandsThatTheUpdateWasPlannedWithRunsNone) {
+  for (const Phase phase : {Phase::swap, Phase::restart, Phase::doctor}) {
+    SCOPED_TRACE(name_of(phase));
+    World world;
+    stop_in(world, phase);
+    world.env.config.restart.command.clear();
+    world.env.config.restart.units.clear();
+    world.env.config.doctor.command.clear();
+    const std::size_t commands = world.fake.processes.commands().size();
+    const auto report = world.recover(with_policy(RecoveryPolicy::replay));
+    ASSERT_TRUE(report) << report.error().message();
+    EXPECT_EQ(world.version(), "1.1.0");
+    EXPECT_EQ(world.newest()->verdict, "skipped");
+    EXPECT_EQ(world.fake.processes.commands().size(), commands);
+  }
+}
+
+TEST(Recover, StartsTheUnitsOfThePlanThoughTheConfigurationHasNoneAnyMore) {
+  World world;
+  stop_with_unit_in(world, Phase::restart);
+  world.env.config.restart.units.clear();
+  ASSERT_TRUE(world.recover());
+  EXPECT_EQ(world.version(), "1.0.0");
+  EXPECT_EQ(world.fake.services.restarts(),
+            (std::vector<std::string>{"demo.service", "demo.service"}));
+}
+
 TEST(Recover, WithoutAStateFolderCreatesNothing) {
   World world;
   ASSERT_TRUE(world.recover());
