@@ -1,5 +1,7 @@
 #include "recovery/expired.hpp"
 
+#include <algorithm>
+
 #include "engine/transaction/events.hpp"
 #include "engine/transaction/journal_file.hpp"
 
@@ -13,17 +15,17 @@ constexpr std::int64_t kToleranceMs = 1'000;
 
 Status check_time_is_over(const Environment& env, TransactionId id, const ArmedProcess& armed,
                           std::int64_t deadline_ms) {
-  const std::int64_t left_ms =
-      armed.since_ms + deadline_ms - env.system.clock.monotonic_ms() - kToleranceMs;
+  // Whatever a journal claims: no time of this boot, and no deadline, is outside of these.
+  const std::int64_t now_ms = env.system.clock.monotonic_ms();
+  const std::int64_t passed_ms = now_ms - std::clamp<std::int64_t>(armed.since_ms, 0, now_ms);
+  const std::int64_t left_ms = std::max<std::int64_t>(0, deadline_ms) - passed_ms - kToleranceMs;
   if (left_ms <= 0) return {};
   return fail(Error(ErrorCode::refused, "update " + std::to_string(id.value) + " has " +
                                             std::to_string(left_ms / 1000 + 1) + " s left")
                   .hint("wait for it to end, or look at it with: banger-update status"));
 }
 
-}  // namespace
-
-Result<bool> end_expired(const Environment& env, TransactionId id) {
+Result<bool> end_process_of(const Environment& env, TransactionId id) {
   UPDATE_TRY_ASSIGN(auto readable, open_journal_for_reading(env));
   if (!readable) return false;
   UPDATE_TRY_ASSIGN(const auto record, readable->journal.unfinished());
@@ -37,6 +39,15 @@ Result<bool> end_expired(const Environment& env, TransactionId id) {
   // If the machine stops here, it has stopped this process too: as after any crash.
   UPDATE_TRY(env.system.table.end(story.armed->id, kEndWaitMs));
   return true;
+}
+
+}  // namespace
+
+Result<bool> end_expired(const Environment& env, TransactionId id) {
+  auto unfinished = end_process_of(env, id);
+  // It cannot tell whom to end. Whoever lives holds the lock, and recovery needs no journal.
+  if (!unfinished && unfinished.error().code() == ErrorCode::journal_damaged) return true;
+  return unfinished;
 }
 
 }  // namespace update

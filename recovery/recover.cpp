@@ -127,6 +127,7 @@ Status carry_out(Session& session, Case& found, const Decision& decision) {
   const Situation& now = found.situation;
   const step::Services services = services_for(found, session.env().system.host.boot_id());
   context.new_code_may_run = services == step::Services::restarted;
+  if (found.story.armed) context.timer = found.story.armed->timer;
   switch (decision.action) {
     case Action::wait: return {};
     case Action::discard: return step::discard(context, now.phase, reason_of(decision));

@@ -51,8 +51,9 @@ std::string broken_journal_name(std::int64_t wall_us, std::string_view suffix) {
   return std::string(kJournalName) + ".broken-" + std::to_string(wall_us) + std::string(suffix);
 }
 
-std::string expiry_unit_name(TransactionId id) {
-  return "banger-update-expired-" + std::to_string(id.value) + ".service";
+std::string expiry_unit_name(TransactionId id, std::uint32_t random) {
+  return "banger-update-expired-" + std::to_string(id.value) + "-" + std::to_string(random) +
+         ".service";
 }
 
 std::string apart_unit_name(std::int64_t pid, std::uint32_t random) {

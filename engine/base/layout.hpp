@@ -31,8 +31,9 @@ std::string broken_journal_name(std::int64_t wall_us, std::string_view suffix);
 std::string generation_name(const Sha256Digest& digest);
 std::optional<Sha256Digest> parse_generation_name(std::string_view name);
 
-/// The unit, and the timer, that end an update which takes too long.
-std::string expiry_unit_name(TransactionId id);
+/// The unit, and the timer, that end an update which takes too long. Each arming has a number of
+/// its own: the id is another product's too, and the unit of the arming before may still run.
+std::string expiry_unit_name(TransactionId id, std::uint32_t random);
 /// The unit into which an update moves that would be ended by its own restarts, or with a session.
 std::string apart_unit_name(std::int64_t pid, std::uint32_t random);
 

@@ -11,12 +11,12 @@ bool has_expiry(const Context& context) {
          context.env().system.services.present();
 }
 
-Result<os::TransientUnit> expiry_unit(const Context& context) {
+Result<os::TransientUnit> expiry_unit(const Context& context, std::uint32_t timer) {
   const Environment& env = context.env();
   auto program = os::own_program(env.system);
   if (!program) return fail(std::move(program).error().as(ErrorCode::undone));
   os::TransientUnit unit;
-  unit.name = expiry_unit_name(context.plan.tag.id);
+  unit.name = expiry_unit_name(context.plan.tag.id, timer);
   unit.description = "End of update " + std::to_string(context.plan.tag.id.value) +
                      ", which was not over in its time";
   unit.argv = {*program};
@@ -34,15 +34,17 @@ Result<os::TransientUnit> expiry_unit(const Context& context) {
 Status arm_expiry(Context& context, Phase phase) {
   if (!has_expiry(context)) return {};
   const Environment& env = context.env();
-  const std::int64_t pid = env.system.host.pid();
-  const os::ProcessId self{pid, env.system.host.process_start(pid).value_or(0)};
-  UPDATE_TRY_ASSIGN(const os::TransientUnit unit, expiry_unit(context));
-  UPDATE_TRY(context.session.note(
-      context.plan.tag.id, phase,
-      armed_detail(self, env.system.host.boot_id(), env.system.clock.monotonic_ms()),
-      Durability::visible));
-  // A resumed update takes the timer of its first life over.
-  if (context.new_code_may_run) disarm_expiry(context);
+  os::Host& host = env.system.host;
+  const std::int64_t pid = host.pid();
+  const ArmedProcess self{{pid, host.process_start(pid).value_or(0)},
+                          host.boot_id(),
+                          env.system.clock.monotonic_ms(),
+                          host.random_u32()};
+  UPDATE_TRY_ASSIGN(const os::TransientUnit unit, expiry_unit(context, self.timer));
+  UPDATE_TRY(
+      context.session.note(context.plan.tag.id, phase, armed_detail(self), Durability::visible));
+  disarm_expiry(context);
+  context.timer = self.timer;
   Status armed = env.system.services.arm(unit, context.plan.deadline_ms);
   if (armed) return {};
   UPDATE_TRY(check_stop(env));
@@ -50,8 +52,9 @@ Status arm_expiry(Context& context, Phase phase) {
 }
 
 void disarm_expiry(const Context& context) {
-  if (!has_expiry(context)) return;
-  Status disarmed = context.env().system.services.disarm(expiry_unit_name(context.plan.tag.id));
+  if (!context.timer || !has_expiry(context)) return;
+  const std::string name = expiry_unit_name(context.plan.tag.id, *context.timer);
+  Status disarmed = context.env().system.services.disarm(name);
   if (!disarmed) context.env().observer.warning(disarmed.error().message());
 }
 

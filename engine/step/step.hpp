@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -22,6 +23,7 @@ struct Context {
   bool begun = false;                       ///< the transaction has its first event
   bool new_code_may_run = false;            ///< as recovery found it, whatever the phase says
   std::vector<os::NamedProcess> kept = {};  ///< what has to live through the restart (F13)
+  std::optional<std::uint32_t> timer = {};  ///< of the newest arming (expiry_unit_name)
 
   const Environment& env() const { return session.env(); }
   os::Folder& folder_of(const PlannedFile& file) const { return folders.of(file.destination); }

@@ -60,7 +60,8 @@ void read_note(const Json& detail, TransactionStory& story) {
     story.armed = ArmedProcess{
         {number_at(detail, "pid"), static_cast<std::uint64_t>(number_at(detail, "start"))},
         text_at(detail, "boot_id"),
-        number_at(detail, "monotonic_ms")};
+        number_at(detail, "monotonic_ms"),
+        static_cast<std::uint32_t>(number_at(detail, "timer"))};
   }
   if (note != "resumed") return;
   // Whoever took it up after the services owns it from then on: what waited, waits no more.
@@ -109,13 +110,13 @@ std::string restarting_detail(const std::string& unit) {
   return to_text({{"note", "restarting"}, {"unit", unit}});
 }
 
-std::string armed_detail(const os::ProcessId& process, const std::string& boot_id,
-                         std::int64_t monotonic_ms) {
+std::string armed_detail(const ArmedProcess& armed) {
   return to_text({{"note", "armed"},
-                  {"pid", process.pid},
-                  {"start", process.start},
-                  {"boot_id", boot_id},
-                  {"monotonic_ms", monotonic_ms}});
+                  {"pid", armed.id.pid},
+                  {"start", armed.id.start},
+                  {"boot_id", armed.boot_id},
+                  {"monotonic_ms", armed.since_ms},
+                  {"timer", armed.timer}});
 }
 
 std::string run_detail(std::string_view note, const std::string& command,

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -33,9 +34,6 @@ std::string swap_detail(const Plan& plan, bool reconstructed = false);
 /// A note: its name, and what a command printed, if one ran.
 std::string note_detail(std::string_view note);
 std::string restarting_detail(const std::string& unit);
-/// The dead-man's switch: which process has to end the update, from now on.
-std::string armed_detail(const os::ProcessId& process, const std::string& boot_id,
-                         std::int64_t monotonic_ms);
 std::string run_detail(std::string_view note, const std::string& command,
                        const Result<os::ProcessResult>& result);
 /// A resumption, with the fingerprint by which lack of progress is recognised.
@@ -55,12 +53,14 @@ std::string forced_detail(std::string_view what, const std::string& reason, cons
 /// The commit: the verdict, and the identities of what is installed now.
 std::string commit_detail(Verdict verdict, const Plan& plan);
 
-/// The newest `armed` note.
+/// The dead-man's switch: which process has to end the update, from now on.
 struct ArmedProcess {
   os::ProcessId id;
   std::string boot_id;
   std::int64_t since_ms = 0;  ///< os::Clock::monotonic_ms of that boot
+  std::uint32_t timer = 0;    ///< what sets the timer's name apart (expiry_unit_name)
 };
+std::string armed_detail(const ArmedProcess& armed);
 
 /// What recovery reads back from a transaction's events.
 struct TransactionStory {
@@ -72,8 +72,8 @@ struct TransactionStory {
   std::vector<std::string> fingerprints;  ///< of the resumptions, oldest first
   std::int64_t resumptions = 0;
   std::int64_t resumptions_after_new_code = 0;
-  std::optional<ArmedProcess> armed;
-  bool new_code_has_run = false;  ///< the intent to restart, or to run the doctor, is recorded
+  std::optional<ArmedProcess> armed;  ///< by the newest note
+  bool new_code_has_run = false;      ///< the intent to restart, or to run the doctor, is recorded
 };
 
 /// journal_damaged if there is no plan.

@@ -99,6 +99,9 @@ Result<int> FakeServiceManager::run(const os::TransientUnit& unit) {
 
 Status FakeServiceManager::arm(const os::TransientUnit& unit, std::int64_t delay_ms) {
   if (arm_error_) return fail(*arm_error_);
+  if (!armed_names_.insert(unit.name).second) {
+    return fail(ErrorCode::failed, "Unit " + unit.name + " was already loaded");
+  }
   timers_[unit.name] = {unit, delay_ms};
   ++armed_;
   return {};

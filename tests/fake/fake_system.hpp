@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -67,7 +68,8 @@ class FakeServiceManager final : public os::ServiceManager {
     os::TransientUnit unit;
     std::int64_t delay_ms = 0;
   };
-  /// The armed timers by name; and how many were ever armed.
+  /// The armed timers by name; and how many were ever armed. A second one of a name is refused:
+  /// the service of the first may be the one that runs.
   const std::map<std::string, Timer>& timers() const { return timers_; }
   std::size_t armed() const { return armed_; }
   std::size_t reloads() const { return reloads_; }
@@ -86,6 +88,7 @@ class FakeServiceManager final : public os::ServiceManager {
   std::string log_end_;
   std::optional<Error> arm_error_;
   std::map<std::string, Timer> timers_;
+  std::set<std::string> armed_names_;
   std::size_t armed_ = 0;
   std::size_t reloads_ = 0;
 };

@@ -282,13 +282,30 @@ class Expiry : public ServiceTest {
     services_.on_restart([this](const std::string&) { return start_another(); });
   }
 
+  /// The timer's service is a process of its own.
   Result<RecoverReport> expire() {
+    world_.fake.host.set_pid(501);
+    world_.fake.host.add_process(501, 5010);
+    table_.add(501, {5010, "updater", {}, os::Executable{"/usr/bin/u", {}}});
     RecoverRequest request;
     request.expired = TransactionId{1};
     return world_.recover(request);
   }
 
   void pass_deadline() { world_.fake.clock.advance_ms(600'000); }
+
+  /// Somebody with root writes a later `armed` note into the journal.
+  void note_armed_since(const std::string& monotonic_ms) {
+    const std::string detail = R"({"note": "armed", "pid": 500, "start": 5000, "boot_id": ")" +
+                               world_.fake.host.boot_id() + R"(", "monotonic_ms": )" +
+                               monotonic_ms + "}";
+    const std::string path = std::string(World::kState) + "/" + std::string(kJournalName);
+    auto journal = Journal::open({path, world_.vfs.name()});
+    ASSERT_TRUE(journal) << journal.error().message();
+    const std::vector<NewEvent> note = {
+        {TransactionId{1}, Phase::restart, Phase::restart, 0, detail}};
+    ASSERT_TRUE(journal->append(note, Durability::durable));
+  }
 
   std::size_t armed_at_restart_ = 0;
 };
@@ -307,7 +324,7 @@ TEST_F(Expiry, StaysArmedForAnUpdateThatNobodyEnds) {
   die_in_restart();
   ASSERT_EQ(services_.timers().size(), 1U);
   const auto& [name, timer] = *services_.timers().begin();
-  EXPECT_EQ(name, expiry_unit_name(TransactionId{1}));
+  EXPECT_TRUE(name.starts_with("banger-update-expired-1-")) << name;
   EXPECT_EQ(timer.unit.argv, (std::vector<std::string>{"/usr/bin/u", "recover", "--expired", "1"}));
   EXPECT_GT(timer.delay_ms, 2 * world_.env.config.restart.timeout_ms);
 }
@@ -359,6 +376,55 @@ TEST_F(Expiry, SparesEverybodyInAnotherBoot) {
   world_.fake.host.set_boot_id("another");
   ASSERT_TRUE(expire());
   EXPECT_TRUE(table_.ended().empty());
+}
+
+// The service of the first timer runs, so its name is taken.
+TEST_F(Expiry, ResumesTheRestartUnderATimerOfItsOwn) {
+  world_.env.config.recovery_policy = RecoveryPolicy::replay;
+  die_in_restart();
+  pass_deadline();
+  services_.on_restart([this](const std::string&) {
+    armed_at_restart_ = services_.timers().size();
+    return start_another();
+  });
+  const auto recovered = expire();
+  ASSERT_TRUE(recovered) << recovered.error().message();
+  EXPECT_EQ(world_.newest()->phase, Phase::committed);
+  EXPECT_EQ(world_.version(), "1.0.0");
+  EXPECT_EQ(services_.armed(), 2U);
+  EXPECT_EQ(armed_at_restart_, 1U) << "that of its first life was not taken back";
+  EXPECT_TRUE(services_.timers().empty());
+}
+
+TEST_F(Expiry, OfAnotherProductsUpdateOfTheSameNumberStaysArmed) {
+  die_in_restart();
+  world_.env.config.state = AbsolutePath::parse("/var/lib/other/update").value();
+  ASSERT_TRUE(world_.apply("1.1.0").status);
+  EXPECT_EQ(services_.timers().size(), 1U);
+}
+
+TEST_F(Expiry, RecoversWhereTheJournalIsDamaged) {
+  die_in_restart();
+  pass_deadline();
+  const std::string journal = std::string(World::kState) + "/" + std::string(kJournalName);
+  world_.fake.files.put_file(journal, std::string(8192, 'x'), 0600);
+  const auto recovered = expire();
+  ASSERT_TRUE(recovered) << recovered.error().message();
+  EXPECT_TRUE(recovered->recovered);
+  EXPECT_EQ(world_.newest()->phase, Phase::committed);
+}
+
+TEST_F(Expiry, CountsWithWhateverTimeTheJournalHolds) {
+  die_in_restart();
+  note_armed_since("9223372036854775807");
+  const auto early = expire();
+  ASSERT_FALSE(early);
+  EXPECT_EQ(early.error().code(), ErrorCode::refused);
+  note_armed_since("-9223372036854775808");
+  EXPECT_FALSE(expire()) << "this boot is not that old";
+  pass_deadline();
+  ASSERT_TRUE(expire());
+  EXPECT_EQ(table_.ended(), (std::vector<os::ProcessId>{{500, 5000}}));
 }
 
 TEST_F(Expiry, OfAFinishedUpdateDoesNothing) {
