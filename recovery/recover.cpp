@@ -135,7 +135,7 @@ Status carry_out(Session& session, Case& found, const Decision& decision) {
     case Action::put_back: return give_back(context, now.phase, reason_of(decision), services);
     case Action::stay_old: return step::rollback(context, now.phase, reason_of(decision), services);
     case Action::replay_restart: return replay_restart(context, now);
-    case Action::verify: return continue_from_doctor(context);
+    case Action::verify: return continue_after_boot(context);
     case Action::finish_rollback: return step::finish_rollback(context, services);
     case Action::finish_discard: return step::finish_discard(context);
     case Action::conclude_old: return conclude_old(context);

@@ -1,6 +1,14 @@
 #include "engine/os/process.hpp"
 
+#include <csignal>
+
 namespace update::os {
+
+bool ProcessResult::killed() const {
+  const bool by_others =
+      status == SIGTERM || status == SIGKILL || status == SIGINT || status == SIGHUP;
+  return end == ProcessEnd::signalled && by_others;
+}
 
 std::string describe(const ProcessResult& result) {
   switch (result.end) {

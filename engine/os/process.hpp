@@ -30,6 +30,8 @@ struct ProcessResult {
   std::int64_t duration_ms = 0;
 
   bool passed() const { return end == ProcessEnd::exited && status == 0; }
+  /// By a signal that others send: what it had to say is not known.
+  bool killed() const;
 };
 
 /// "exited with status 3", "was ended by signal 11", "did not end in time".

@@ -11,11 +11,11 @@ namespace update::os {
 
 struct UnitState {
   bool found = false;   ///< the service manager has such a unit
-  bool active = false;  ///< running, or starting or reloading
+  bool active = false;  ///< running, or starting or reloading; no crash loop between two tries
   bool masked = false;
   std::int64_t main_pid = 0;  ///< 0: none
   std::int64_t restart_count = 0;
-  std::string activity = {};       ///< systemd's word: active, inactive, failed, ...
+  std::string activity = {};       ///< systemd's word: active, inactive, failed, auto-restart, ...
   std::string enablement = {};     ///< systemd's word: enabled, disabled, static, masked, ...
   std::string kill_mode = {};      ///< what a stop ends (systemd.kill(5)); empty for no service
   std::string control_group = {};  ///< of its processes; empty where it has none
@@ -37,9 +37,10 @@ class ServiceManager {
   /// It runs on this machine. Everything below needs that.
   virtual bool present() = 0;
   virtual Result<UnitState> state(const std::string& unit) = 0;
-  /// Reads the files of all units again.
+  /// Reads the files of all units again. unfinished: systemctl was killed meanwhile.
   virtual Status reload(std::int64_t timeout_ms) = 0;
   /// Clears a start limit (StartLimitBurst) first, restarts, and waits for the job's result.
+  /// unfinished: systemctl was killed meanwhile, and what becomes of the job is not known.
   virtual Status restart(const std::string& unit, std::int64_t timeout_ms) = 0;
   /// The newest lines of a unit's log, as they were printed; empty where there is none.
   virtual std::string log_end(const std::string& unit) = 0;

@@ -84,9 +84,16 @@ Error failure(const std::string& doing, const ProcessResult& result,
   return error;
 }
 
-constexpr std::array<std::string_view, 8> kKeys = {
-    "LoadState", "ActiveState", "UnitFileState", "MainPID",
-    "NRestarts", "KillMode",    "ControlGroup",  "NeedDaemonReload"};
+// A tool that somebody killed has said nothing of what becomes of its job.
+Status job_result(const std::string& doing, const ProcessResult& result) {
+  if (result.passed() && !systemd_is_absent(result)) return {};
+  Error error = failure(doing, result);
+  return fail(result.killed() ? std::move(error).as(ErrorCode::unfinished) : std::move(error));
+}
+
+constexpr std::array<std::string_view, 9> kKeys = {
+    "LoadState", "ActiveState", "SubState",     "UnitFileState",   "MainPID",
+    "NRestarts", "KillMode",    "ControlGroup", "NeedDaemonReload"};
 
 std::string property_list() {
   std::string list;
@@ -142,15 +149,17 @@ std::optional<UnitState> parse_state(std::string_view text) {
   const auto active = parse_active(value("ActiveState"));
   const auto main_pid = parse_count(value("MainPID"));
   const auto restart_count = parse_count(value("NRestarts"));
+  // A unit that has failed and waits for its next try is "activating" to systemd (F8).
+  const bool loops = value("SubState").starts_with("auto-restart");
   const std::string_view load = value("LoadState");
   if (load.empty() || !active || !main_pid || !restart_count) return std::nullopt;
   // A unit that was masked without a daemon-reload is still "loaded".
   return UnitState{.found = load != "not-found",
-                   .active = *active,
+                   .active = *active && !loops,
                    .masked = load == "masked" || value("UnitFileState").starts_with("masked"),
                    .main_pid = *main_pid,
                    .restart_count = *restart_count,
-                   .activity = std::string(value("ActiveState")),
+                   .activity = std::string(value(loops ? "SubState" : "ActiveState")),
                    .enablement = std::string(value("UnitFileState")),
                    .kill_mode = std::string(value("KillMode")),
                    .control_group = std::string(value("ControlGroup")),
@@ -202,24 +211,20 @@ Status SystemdServiceManager::restart(const std::string& unit, std::int64_t time
   if (!reset) return fail(std::move(reset).error().with(doing));
   // It fails for a unit that is not loaded, which needs no reset; what else is wrong, the restart
   // will say. But no answer is no answer.
-  if (reset->end != ProcessEnd::exited) return fail(failure(doing, *reset));
+  if (reset->end != ProcessEnd::exited) return job_result(doing, *reset);
 
   const std::int64_t left_ms =
       limited ? std::max<std::int64_t>(1, timeout_ms - reset->duration_ms) : 0;
   auto result = systemctl({"restart", "--no-ask-password", "--", unit}, left_ms);
   if (!result) return fail(std::move(result).error().with(doing));
-  if (!result->passed() || systemd_is_absent(*result)) return fail(failure(doing, *result));
-  return {};
+  return job_result(doing, *result);
 }
 
 Status SystemdServiceManager::reload(std::int64_t timeout_ms) {
   const std::int64_t limit = timeout_ms > 0 ? timeout_ms : kReloadTimeoutMs;
   auto result = systemctl({"daemon-reload"}, limit);
   if (!result) return fail(std::move(result).error().with("reloading systemd"));
-  if (!result->passed() || systemd_is_absent(*result)) {
-    return fail(failure("reloading systemd", *result));
-  }
-  return {};
+  return job_result("reloading systemd", *result);
 }
 
 std::string SystemdServiceManager::log_end(const std::string& unit) {

@@ -35,7 +35,9 @@ Result<Result<os::ProcessResult>> run_configured(const Environment& env, const P
                          {"BANGER_UPDATE_TO", plan.to_version.value_or("")}};
   if (env.offline()) command.environment.emplace_back("BANGER_UPDATE_ROOT", env.root.folder);
   auto result = env.system.processes.run(command);
-  if (result && result->end == os::ProcessEnd::stopped) UPDATE_TRY(check_stop(env));
+  // What kills a child may have been sent to this process as well.
+  const bool ended = result && (result->end == os::ProcessEnd::stopped || result->killed());
+  if (ended) UPDATE_TRY(check_stop(env));
   return result;
 }
 

@@ -19,7 +19,8 @@ Status run_restart_command(Context& context, Phase phase) {
                                   run_detail("restarting", config.command.front(), result),
                                   Durability::visible));
   if (result && result->passed()) return {};
-  return fail(ErrorCode::undone,
+  const bool killed = result && result->killed();
+  return fail(killed ? ErrorCode::unfinished : ErrorCode::undone,
               "the restart command " + config.command.front() + " " + describe_failure(result));
 }
 
@@ -47,13 +48,14 @@ Status reload_if_changed(Context& context) {
   for (const PlannedUnit& unit : context.plan.units) {
     if (changed) break;
     if (!unit.was_active) continue;
-    UPDATE_TRY_ASSIGN(const os::UnitState state, services.state(unit.name));
+    UPDATE_TRY_ASSIGN(const os::UnitState state, state_of(context.env(), unit.name));
     changed = state.needs_reload;
   }
   if (!changed) return {};
   Status reloaded = services.reload(context.env().config.restart.timeout_ms);
   if (reloaded) return {};
   UPDATE_TRY(check_stop(context.env()));
+  if (reloaded.error().code() == ErrorCode::unfinished) return reloaded;
   return fail(std::move(reloaded).error().as(ErrorCode::undone));
 }
 
@@ -64,9 +66,10 @@ Status restart_unit(Context& context, Phase phase, const std::string& unit) {
   Status restarted = services.restart(unit, context.env().config.restart.timeout_ms);
   if (!restarted) {
     UPDATE_TRY(check_stop(context.env()));
+    if (restarted.error().code() == ErrorCode::unfinished) return restarted;
     return fail(with_log(services, unit, std::move(restarted).error()));
   }
-  UPDATE_TRY_ASSIGN(const os::UnitState state, services.state(unit));
+  UPDATE_TRY_ASSIGN(const os::UnitState state, state_of(context.env(), unit));
   if (state.active) return {};
   return fail(
       with_log(services, unit,
@@ -76,7 +79,7 @@ Status restart_unit(Context& context, Phase phase, const std::string& unit) {
 /// Does the unit run, and run the old version, as far as can be told? A boot may have started it,
 /// or a person, from files that were old again by then.
 Result<bool> runs_old(const Context& context, const PlannedUnit& unit) {
-  UPDATE_TRY_ASSIGN(const os::UnitState state, context.env().system.services.state(unit.name));
+  UPDATE_TRY_ASSIGN(const os::UnitState state, state_of(context.env(), unit.name));
   if (!state.active) return false;
   if (!unit.main || !unit.main->destination) return true;
   const PlannedFile* file = planned_for(context.plan, *unit.main->destination);
@@ -121,6 +124,15 @@ Status restart(Context& context, Phase phase) {
   if (!context.plan.restart) return {};
   context.kept = context.env().system.table.named(context.env().config.restart.keep_processes);
   return has_command(context) ? run_restart_command(context, phase) : restart_units(context, phase);
+}
+
+Status start_what_is_down(Context& context, Phase phase) {
+  for (const PlannedUnit& unit : context.plan.units) {
+    if (!unit.was_active) continue;
+    UPDATE_TRY_ASSIGN(const os::UnitState state, state_of(context.env(), unit.name));
+    if (state.activity == "inactive") UPDATE_TRY(restart_unit(context, phase, unit.name));
+  }
+  return {};
 }
 
 Status undo_restart(Context& context, Phase phase, bool came_up_with_boot) {

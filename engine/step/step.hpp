@@ -75,16 +75,21 @@ Status undo_swap(Context& context);
 Result<bool> is_swapped(const Context& context);
 
 // restart: the configured command, or the units that were running.
-/// undone: a restart failed. Notes first what has to live through it (context.kept).
+/// undone: a restart failed. unfinished: what restarts was killed, and nobody knows. Notes first
+/// what has to live through it (context.kept).
 Status restart(Context& context, Phase phase);
-/// Starts what the old version was running, each unit of it; needs_operator if one does not start.
-/// After a boot that found the old files already, or a person, only what does not run the old
-/// version.
+/// After a boot, which is a restart only of what it starts by itself: starts the units that were
+/// running before the update and are down, not those that failed. Errors as above.
+Status start_what_is_down(Context& context, Phase phase);
+/// Starts what the old version was running, each unit of it; needs_operator if one does not start;
+/// unfinished as above. After a boot that found the old files already, or a person, only what does
+/// not run the old version.
 Status undo_restart(Context& context, Phase phase, bool came_up_with_boot);
 
 // The dead-man's switch: a timer of systemd's that runs `recover --expired` for an update that is
 // not over in its time (plan.deadline_ms), whatever became of the process that had to end it.
-/// Before the first restart. Nothing where there is no systemd. undone: it could not be armed.
+/// Before the first restart; takes the timer of the update's earlier life back. Nothing where there
+/// is no systemd. undone: it could not be armed.
 Status arm_expiry(Context& context, Phase phase);
 /// Once the outcome is recorded. A timer that is left over finds nothing to do.
 void disarm_expiry(const Context& context);

@@ -16,14 +16,9 @@ Error not_well(const std::string& unit, const std::string& what) {
 }
 
 Result<os::UnitState> active_state(const Environment& env, const std::string& unit) {
-  auto state = env.system.services.state(unit);
-  if (!state) {
-    UPDATE_TRY(check_stop(env));
-    return fail(std::move(state).error().as(ErrorCode::undone));
-  }
-  if (!state->active)
-    return fail(not_well(unit, "is not active (" + escape(state->activity) + ")"));
-  return state;
+  UPDATE_TRY_ASSIGN(os::UnitState state, state_of(env, unit));
+  if (state.active) return state;
+  return fail(not_well(unit, "is not active (" + escape(state.activity) + ")"));
 }
 
 /// The main process of before is another boot's wherever the machine has booted since.
@@ -73,6 +68,12 @@ Status check_kept(const Context& context) {
 }
 
 }  // namespace
+
+Result<os::UnitState> state_of(const Environment& env, const std::string& unit) {
+  auto state = env.system.services.state(unit);
+  if (!state) UPDATE_TRY(check_stop(env));
+  return state;
+}
 
 const PlannedFile* planned_for(const Plan& plan, const std::string& destination) {
   const auto found =

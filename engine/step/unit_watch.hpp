@@ -34,6 +34,9 @@ class UnitWatch {
   std::vector<Watched> watched_;
 };
 
+/// interrupted and terminated as everywhere, also where the signal ended the look at the unit.
+Result<os::UnitState> state_of(const Environment& env, const std::string& unit);
+
 /// Does this process run the file, by identity, or by its bytes where that differs? A unit may have
 /// a view of the files of its own.
 bool runs_file(const Environment& env, std::int64_t pid, const FileState& file);

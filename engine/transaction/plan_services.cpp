@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/base/text.hpp"
+#include "engine/step/unit_watch.hpp"
 #include "engine/transaction/planning.hpp"
 
 namespace update {
@@ -54,7 +55,7 @@ void warn_of_workloads(const Environment& env, const std::string& unit,
 }
 
 Result<PlannedUnit> plan_unit(const Environment& env, const Plan& plan, const std::string& name) {
-  UPDATE_TRY_ASSIGN(const os::UnitState state, env.system.services.state(name));
+  UPDATE_TRY_ASSIGN(const os::UnitState state, step::state_of(env, name));
   if (!state.found) env.observer.warning("the unit " + name + " does not exist");
   PlannedUnit unit{name, state.active, state.activity, state.enablement, {}};
   if (!state.active) return unit;

@@ -216,6 +216,13 @@ Status continue_from_doctor(step::Context& context) {
   return finish(context, Phase::doctor, *judged);
 }
 
+Status continue_after_boot(step::Context& context) {
+  if (Status started = step::start_what_is_down(context, Phase::doctor); !started) {
+    return handle_failure(context, Phase::doctor, std::move(started).error());
+  }
+  return continue_from_doctor(context);
+}
+
 Status ask_operator(step::Context& context, Phase from, Error error,
                     std::optional<Verdict> verdict) {
   if (Status recorded = context.session.record(context.plan.tag.id, from, Phase::needs_operator,

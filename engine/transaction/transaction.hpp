@@ -29,6 +29,8 @@ Status continue_swap_at_boot(step::Context& context);
 Status wait_for_services(step::Context& context, Phase from);
 Status continue_from_restart(step::Context& context);
 Status continue_from_doctor(step::Context& context);
+/// What recover --boot left waiting in `doctor`, once the services are up.
+Status continue_after_boot(step::Context& context);
 
 /// Gives the transaction up: the files go back, or a person is needed.
 Status give_back(step::Context& context, Phase from, const Error& reason, step::Services services);

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <csignal>
+
 #include "engine/base/layout.hpp"
 #include "tests/fixture/world.hpp"
 
@@ -154,6 +156,23 @@ TEST(Recover, PutsBackWhatMayHaveCrashedTheHost) {
     EXPECT_EQ(world.newest()->phase, Phase::rolled_back);
     EXPECT_EQ(world.fake.processes.lines().back(), "/usr/bin/restart");
   }
+}
+
+TEST(Recover, GoesOnWhereTheRestartCommandWasKilledWhilePuttingBack) {
+  World world;
+  stop_in(world, Phase::restart);
+  world.fake.processes.on("/usr/bin/restart", [](const os::Command&) -> Result<os::ProcessResult> {
+    os::ProcessResult killed;
+    killed.end = os::ProcessEnd::signalled;
+    killed.status = SIGTERM;
+    return killed;
+  });
+  const auto stopped = world.recover();
+  ASSERT_FALSE(stopped);
+  EXPECT_EQ(stopped.error().code(), ErrorCode::unfinished) << stopped.error().message();
+  world.restart_passes(true);
+  ASSERT_TRUE(world.recover());
+  EXPECT_EQ(world.newest()->phase, Phase::rolled_back);
 }
 
 TEST(Recover, GoesOnOnceUnderThePolicyReplay) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <csignal>
 #include <deque>
 
 #include "tests/engine/os/error_of.hpp"
@@ -61,8 +62,8 @@ TEST_F(Systemd, AsksForAStateInOneCallWithoutAnInheritedEnvironment) {
   const Command& command = runner_.commands[0];
   EXPECT_EQ(command.argv,
             (std::vector<std::string>{"systemctl", "show", "-p",
-                                      "LoadState,ActiveState,UnitFileState,MainPID,NRestarts,"
-                                      "KillMode,ControlGroup,NeedDaemonReload",
+                                      "LoadState,ActiveState,SubState,UnitFileState,MainPID,"
+                                      "NRestarts,KillMode,ControlGroup,NeedDaemonReload",
                                       "--", "bangerd.service"}));
   ASSERT_EQ(command.environment.size(), 2U);
   EXPECT_EQ(command.environment[0].first, "PATH");
@@ -90,6 +91,19 @@ TEST_F(Systemd, ActiveIsWhatRunsStartsOrReloads) {
   for (const char* const word : {"inactive", "failed", "deactivating"}) {
     EXPECT_FALSE(active(word)) << word;
   }
+}
+
+// F8: systemd calls a crash loop "activating" between two tries.
+TEST_F(Systemd, ACrashLoopIsNotActive) {
+  const auto state = [&](const std::string& sub) {
+    return state_of("LoadState=loaded\nActiveState=activating\nSubState=" + sub + "\n").value();
+  };
+  for (const char* const waiting : {"auto-restart", "auto-restart-queued"}) {
+    EXPECT_FALSE(state(waiting).active) << waiting;
+    EXPECT_EQ(state(waiting).activity, waiting);
+  }
+  EXPECT_TRUE(state("start").active) << "Type=notify, and not ready yet";
+  EXPECT_EQ(state("start").activity, "activating");
 }
 
 TEST_F(Systemd, AUnitThatIsNotThereIsNoError) {
@@ -195,6 +209,21 @@ TEST_F(Systemd, ARestartThatDoesNotEndInTimeIsAnError) {
             std::string::npos);
   runner_.answers = {ended(ProcessEnd::stopped), exited(0)};
   EXPECT_FALSE(services_.restart("a.service", 1000)) << "nothing is restarted after a stop";
+}
+
+// It says nothing of the unit.
+TEST_F(Systemd, AToolThatSomebodyKilledLeavesTheJobOpen) {
+  ProcessResult killed = ended(ProcessEnd::signalled);
+  for (const int signal : {SIGTERM, SIGKILL, SIGINT, SIGHUP}) {
+    killed.status = signal;
+    runner_.answers = {exited(0), killed, killed, killed};
+    EXPECT_EQ(error_of(services_.restart("a.service", 1000)).code(), ErrorCode::unfinished);
+    EXPECT_EQ(error_of(services_.restart("a.service", 1000)).code(), ErrorCode::unfinished);
+    EXPECT_EQ(error_of(services_.reload(1000)).code(), ErrorCode::unfinished);
+  }
+  killed.status = SIGSEGV;
+  runner_.answers = {exited(0), killed};
+  EXPECT_EQ(error_of(services_.restart("a.service", 1000)).code(), ErrorCode::failed);
 }
 
 TEST_F(Systemd, AHostWithoutSystemdIsToldWhatToSetInstead) {

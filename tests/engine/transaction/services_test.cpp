@@ -2,6 +2,8 @@
 // whoever had to see to that is replaced when its time is over.
 #include <gtest/gtest.h>
 
+#include <csignal>
+
 #include "engine/base/layout.hpp"
 #include "tests/fixture/world.hpp"
 
@@ -199,6 +201,130 @@ TEST_F(NewCode, IsTakenBackWhereItStillRunsOnceAPersonMadeAllOldAgain) {
   EXPECT_EQ(world_.newest()->phase, Phase::rolled_back);
   EXPECT_EQ(services_.restarts().size(), 3U);
   EXPECT_EQ(table_.executable(pid_)->identity, identity_of("alpha"));
+}
+
+Error killed() {
+  return {ErrorCode::unfinished, "restarting demo.service: systemctl was ended by signal 15"};
+}
+
+TEST_F(NewCode, IsNotSaidNotToStartByAToolThatWasKilled) {
+  world_.doctor_passes(false);
+  services_.on_restart([this, restarts = 0](const std::string&) mutable -> Status {
+    if (++restarts == 2) return fail(killed());
+    return start_another();
+  });
+  const UpdateReport report = world_.apply("1.0.0");
+  ASSERT_FALSE(report.status);
+  EXPECT_EQ(report.status.error().code(), ErrorCode::unfinished) << report.status.error().message();
+  EXPECT_EQ(world_.newest()->phase, Phase::rollback);
+  ASSERT_TRUE(world_.recover());
+  EXPECT_EQ(world_.newest()->phase, Phase::rolled_back);
+}
+
+TEST_F(NewCode, IsUndoneWhereOnlyTheToolThatStartsItWasKilled) {
+  services_.on_restart([this, restarts = 0](const std::string&) mutable -> Status {
+    if (++restarts == 1) return fail(killed());
+    return start_another();
+  });
+  expect_undone("ended by signal 15");
+}
+
+class Interrupted : public ServiceTest {
+ protected:
+  /// SIGINT ends the next `systemctl show` together with the update.
+  void interrupt_show() {
+    world_.fake.files.before_each_call([this](const FakeCall&) { services_.heal(); });
+    services_.fail_state(kUnit, Error(ErrorCode::failed, "was stopped"));
+    world_.fake.stop.send(os::StopRequest::Signal::interrupt);
+  }
+};
+
+TEST_F(Interrupted, WhileAUnitIsLookedAtForThePlan) {
+  interrupt_show();
+  const UpdateReport report = world_.apply("1.0.0");
+  ASSERT_FALSE(report.status);
+  EXPECT_EQ(report.status.error().code(), ErrorCode::interrupted)
+      << report.status.error().message();
+}
+
+TEST_F(Interrupted, WhileARestartedUnitIsLookedAt) {
+  services_.on_restart([this, restarts = 0](const std::string&) mutable {
+    if (++restarts == 1) interrupt_show();
+    return start_another();
+  });
+  const UpdateReport report = world_.apply("1.0.0");
+  ASSERT_FALSE(report.status);
+  EXPECT_EQ(report.status.error().code(), ErrorCode::interrupted)
+      << report.status.error().message();
+  EXPECT_EQ(world_.version(), "0.9.0");
+  EXPECT_EQ(world_.newest()->phase, Phase::rolled_back);
+}
+
+TEST_F(Interrupted, ByASignalThatTheDoctorGotFirst) {
+  world_.fake.processes.on("/usr/bin/doctor", [this](const os::Command&) {
+    os::ProcessResult result;
+    if (world_.version() != "1.0.0") return Result<os::ProcessResult>(result);
+    world_.fake.stop.send(os::StopRequest::Signal::terminate);
+    result.end = os::ProcessEnd::signalled;
+    result.status = SIGTERM;
+    return Result<os::ProcessResult>(result);
+  });
+  const UpdateReport report = world_.apply("1.0.0");
+  ASSERT_FALSE(report.status);
+  EXPECT_EQ(report.status.error().code(), ErrorCode::terminated) << report.status.error().message();
+  EXPECT_EQ(world_.version(), "0.9.0");
+}
+
+class AfterBoot : public ServiceTest {
+ protected:
+  /// A power cut before the last rename; recover --boot leaves the new files for the doctor. The
+  /// boot has not started the unit, and systemd calls it `activity`.
+  void boot_without_unit(const std::string& activity) {
+    world_.fake.files.before_each_call([this](const FakeCall& call) {
+      const bool last = call.line().find("gamma.1-") != std::string::npos;
+      if (last && call.verb == FakeCall::Verb::rename) world_.fake.files.cut_power();
+    });
+    EXPECT_THROW(world_.apply("1.0.0"), PowerCut);
+    world_.reboot(LossPattern::keep_all());
+    table_.remove(pid_);
+    os::UnitState& unit = services_.unit(kUnit);
+    unit.active = false;
+    unit.activity = activity;
+    unit.main_pid = 0;
+    RecoverRequest at_boot;
+    at_boot.boot = true;
+    ASSERT_TRUE(world_.recover(at_boot));
+    ASSERT_EQ(world_.newest()->phase, Phase::doctor);
+  }
+};
+
+// It was started by hand, or by its socket.
+TEST_F(AfterBoot, AUnitThatNoBootStartsIsStartedBeforeItIsJudged) {
+  boot_without_unit("inactive");
+  const auto recovered = world_.recover();
+  ASSERT_TRUE(recovered) << recovered.error().message();
+  EXPECT_EQ(world_.newest()->phase, Phase::committed);
+  EXPECT_EQ(services_.restarts(), std::vector<std::string>{kUnit});
+}
+
+TEST_F(AfterBoot, AUnitThatTheBootCouldNotStartIsHeldAgainstTheRelease) {
+  boot_without_unit("failed");
+  const auto recovered = world_.recover();
+  ASSERT_TRUE(recovered) << recovered.error().message();
+  EXPECT_EQ(world_.newest()->phase, Phase::rolled_back);
+  EXPECT_EQ(world_.version(), "0.9.0");
+}
+
+TEST_F(AfterBoot, AUnitThatDoesNotStartThenUndoesTheUpdate) {
+  boot_without_unit("inactive");
+  services_.on_restart([this](const std::string&) -> Status {
+    if (world_.version() == "1.0.0") return fail(ErrorCode::failed, "the job failed");
+    return start_another();
+  });
+  const auto recovered = world_.recover();
+  ASSERT_TRUE(recovered) << recovered.error().message();
+  EXPECT_EQ(world_.newest()->phase, Phase::rolled_back);
+  EXPECT_EQ(world_.version(), "0.9.0");
 }
 
 using UnitFiles = ServiceTest;
