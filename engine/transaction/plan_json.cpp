@@ -7,6 +7,7 @@
 
 #include "engine/base/hex.hpp"
 #include "engine/base/json.hpp"
+#include "engine/base/text.hpp"
 #include "engine/transaction/plan.hpp"
 
 namespace update {
@@ -19,10 +20,27 @@ Json or_null(const std::optional<T>& value) {
   return value ? Json(*value) : Json(nullptr);
 }
 
+/// The kernel takes any byte in the name of an attribute, JSON text alone: another name is written
+/// in hexadecimal. Each name begins with its class and a dot (xattr(7)), so the two are told apart.
+std::string attribute_to_key(const std::string& name) {
+  const bool is_text = sanitize_utf8(name, name.size()) == name;
+  return is_text ? name : to_hex(std::as_bytes(std::span(name)));
+}
+
+std::optional<std::string> bytes_from_hex(std::string_view hex) {
+  const auto bytes = from_hex(hex);
+  if (!bytes) return std::nullopt;
+  return std::string(reinterpret_cast<const char*>(bytes->data()), bytes->size());
+}
+
+std::optional<std::string> attribute_from_key(const std::string& key) {
+  return key.find('.') != std::string::npos ? key : bytes_from_hex(key);
+}
+
 Json to_json(const FileState& state) {
   Json attributes = Json::object();
   for (const auto& [name, value] : state.attributes) {
-    attributes[name] = to_hex(std::as_bytes(std::span(value)));
+    attributes[attribute_to_key(name)] = to_hex(std::as_bytes(std::span(value)));
   }
   return {{"sha256", state.sha256 ? Json(state.sha256->hex()) : Json(nullptr)},
           {"size", state.size},
@@ -112,12 +130,12 @@ Result<FileState> state_from_json(const Json& json) {
   state.uid = reader.number<std::uint32_t>("uid");
   state.gid = reader.number<std::uint32_t>("gid");
   state.identity = identity_from_text(reader.text("identity"));
-  for (const auto& [name, value] : reader.object("attributes").items()) {
+  for (const auto& [key, value] : reader.object("attributes").items()) {
     if (!value.is_string()) return fail(damaged("attribute"));
-    auto bytes = from_hex(value.get_ref<const std::string&>());
-    if (!bytes) return fail(damaged("attribute"));
-    state.attributes[name] =
-        std::string(reinterpret_cast<const char*>(bytes->data()), bytes->size());
+    const auto name = attribute_from_key(key);
+    const auto bytes = bytes_from_hex(value.get_ref<const std::string&>());
+    if (!name || !bytes) return fail(damaged("attribute"));
+    state.attributes[*name] = *bytes;
   }
   UPDATE_TRY(reader.status());
   if (state.mode > 07777) return fail(damaged("mode"));

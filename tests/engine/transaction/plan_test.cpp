@@ -54,6 +54,18 @@ TEST(Plan, IsReadBackAsItWasWritten) {
   EXPECT_EQ(read->files[1].change(), Change::install);
 }
 
+TEST(Plan, KeepsEveryByteOfAnAttributesName) {
+  Plan written = plan();
+  os::Attributes& attributes = written.files[0].old_state->attributes;
+  attributes = {{"user.\xff", "one"},
+                {"user.\xfe", "two"},
+                {"user.\xef\xbf\xbd", "three"},
+                {"user.g\xc3\xa4nse", "four"}};
+  const auto read = plan_from_text(plan_to_text(written), configuration());
+  ASSERT_TRUE(read) << read.error().message();
+  EXPECT_EQ(read->files[0].old_state->attributes, attributes);
+}
+
 /// The plan's text with one change to its JSON.
 template <class Edit>
 Result<Plan> edited(Edit edit) {
@@ -69,6 +81,7 @@ TEST(Plan, IsBelievedOnlyAsThisProgramCouldHaveWrittenIt) {
   EXPECT_FALSE(edited([](Json& json) { json["files"][0]["new"]["sha256"] = "00"; }));
   EXPECT_FALSE(edited([](Json& json) { json["files"][0]["old"]["mode"] = 0100000; }));
   EXPECT_FALSE(edited([](Json& json) { json["files"][0]["old"]["size"] = -1; }));
+  EXPECT_FALSE(edited([](Json& json) { json["files"][0]["old"]["attributes"]["note"] = "00"; }));
   EXPECT_FALSE(edited([](Json& json) { json["files"][0].erase("name"); }));
   EXPECT_FALSE(edited([](Json& json) { json["kind"] = "sideways"; }));
   EXPECT_FALSE(edited([](Json& json) { json["id"] = 0; }));
