@@ -214,9 +214,7 @@ std::vector<NewEvent> missing_events(const Environment& env, const Plan& plan,
 /// Could the transaction of this intent have been begun, without the journal knowing?
 Result<bool> is_pending(Session& session, TransactionId id,
                         const std::optional<TransactionRecord>& record) {
-  if (record) {
-    return record->id == id && (record->phase == Phase::stage || record->phase == Phase::backup);
-  }
+  if (record) return record->id == id;
   UPDATE_TRY_ASSIGN(const TransactionId next, session.next_id());
   return id >= next;
 }
@@ -225,18 +223,27 @@ Result<bool> is_pending(Session& session, TransactionId id,
 /// recorded, was never begun. Unless a destination shows that it was: then this journal is older
 /// than the truth, and it is gone on as with a lost one.
 Status believe_intent(Session& session, const std::optional<TransactionRecord>& record) {
+  // Once the intent is recorded, the journal alone decides.
+  if (record && record->phase != Phase::stage && record->phase != Phase::backup) return {};
   UPDATE_TRY_ASSIGN(const auto text, read_intent(session.state()));
   if (!text) return {};
   if (const auto id = plan_id_from_text(*text)) {
     UPDATE_TRY_ASSIGN(const bool pending, is_pending(session, *id, record));
     if (!pending) return {};
   }
-  UPDATE_TRY_ASSIGN(const Plan plan, intended_plan(*text, session.env().config));
+  const auto plan = plan_from_text(*text, session.env().config);
+  if (!plan && plan.error().code() == ErrorCode::journal_damaged) {
+    // No reason to set a journal aside that can be read, nor to stop every update there is.
+    session.env().observer.warning("the intent file cannot be understood, and is passed over: " +
+                                   plan.error().message());
+    return {};
+  }
+  if (!plan) return fail(plan.error());
   UPDATE_TRY_ASSIGN(const TargetFolders folders,
-                    TargetFolders::open(session.env().root, destinations_of(plan)));
-  UPDATE_TRY_ASSIGN(const auto seen, observe_all(folders, plan));
+                    TargetFolders::open(session.env().root, destinations_of(*plan)));
+  UPDATE_TRY_ASSIGN(const auto seen, observe_all(folders, *plan));
   if (std::none_of(seen.begin(), seen.end(), was_renamed)) return {};
-  return session.record_all(missing_events(session.env(), plan, record), Durability::durable);
+  return session.record_all(missing_events(session.env(), *plan, record), Durability::durable);
 }
 
 /// One unfinished transaction, from its decision to its end. True if something was done about it.

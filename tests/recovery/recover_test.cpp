@@ -5,6 +5,7 @@
 #include <csignal>
 
 #include "engine/base/layout.hpp"
+#include "engine/transaction/intent.hpp"
 #include "tests/fixture/world.hpp"
 
 namespace update {
@@ -351,6 +352,37 @@ TEST(Recover, KeepsABackupThatNothingExplains) {
   ASSERT_TRUE(world.recover());
   EXPECT_TRUE(world.fake.files.exists(stray));
   EXPECT_FALSE(world.observer.warnings.empty());
+}
+
+/// Written whole, but no program of today knows what it means.
+void write_strange_intent(World& world) {
+  const auto state = world.fake.files.open_folder(World::kState);
+  ASSERT_TRUE(write_intent(**state, "{\"id\":9,\"id\":9}"));
+}
+
+TEST(Recover, NeedsNoIntentOnceTheJournalHasIt) {
+  for (const Phase phase : {Phase::swap, Phase::doctor}) {
+    World world;
+    stop_in(world, phase);
+    write_strange_intent(world);
+    const auto report = world.recover();
+    ASSERT_TRUE(report) << report.error().message();
+    EXPECT_NE(world.version(), "mixed");
+    EXPECT_TRUE(is_final(world.newest()->phase));
+  }
+}
+
+TEST(Recover, PassesOverAnIntentThatItDoesNotUnderstand) {
+  World world;
+  ASSERT_TRUE(world.apply("1.0.0").status);
+  write_strange_intent(world);
+  world.kill();
+  world.observer.warnings.clear();
+  const auto report = world.recover();
+  ASSERT_TRUE(report) << report.error().message();
+  EXPECT_EQ(world.observer.warnings.size(), 1U);
+  EXPECT_EQ(world.fake.files.read(std::string(World::kState) + "/" + std::string(kIntentName)), "");
+  EXPECT_TRUE(world.apply("1.1.0").status);
 }
 
 TEST(Apply, RecoversAnUnfinishedUpdateFirstAndUndoesAnotherVersion) {
