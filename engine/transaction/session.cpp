@@ -1,6 +1,7 @@
 #include "engine/transaction/session.hpp"
 
 #include <algorithm>
+#include <cerrno>
 
 #include "engine/transaction/intent.hpp"
 #include "engine/transaction/journal_file.hpp"
@@ -27,6 +28,11 @@ Result<std::optional<LockedState>> lock_state(const Environment& env, bool creat
   }
   UPDATE_TRY_ASSIGN(locked.lock, acquire_lock(env, *locked.folder, wait_ms));
   return locked;
+}
+
+Error of_failed_commit(Error error) {
+  const bool full = error.system_errno() == ENOSPC || error.system_errno() == EDQUOT;
+  return std::move(error).as(full ? ErrorCode::no_space : ErrorCode::failed);
 }
 
 namespace {
@@ -207,7 +213,7 @@ Status Session::resolve_unknown_commit(const std::vector<NewEvent>& events, Dura
     return {};
   }
   if (!room_made && !(may_give_up_reserve(events) && release_reserve(*state_))) {
-    return fail(std::move(original).as(ErrorCode::no_space));
+    return fail(of_failed_commit(std::move(original)));
   }
   return append(events, durability);
 }

@@ -26,6 +26,10 @@ struct LockedState {
 Result<std::optional<LockedState>> lock_state(const Environment& env, bool create,
                                               std::int64_t wait_ms);
 
+/// A COMMIT that failed, and of which nothing is there or nothing depends on it: no_space or
+/// failed, by what stopped it.
+Error of_failed_commit(Error error);
+
 /// The right to change things: the state folder with its lock taken, and the journal open for
 /// writing. Everything that is recorded goes through it, so that a full disk and a failed COMMIT
 /// are met in one place.

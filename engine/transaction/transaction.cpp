@@ -1,7 +1,6 @@
 #include "engine/transaction/transaction.hpp"
 
 #include <algorithm>
-#include <cerrno>
 
 #include "engine/transaction/retire.hpp"
 
@@ -29,9 +28,7 @@ Status end_unchanged(step::Context& context, Phase from, Error reason) {
 /// A COMMIT that failed before any destination was changed: the host is as it was, whatever the
 /// journal holds.
 Error nothing_changed(Error error) {
-  if (error.code() != ErrorCode::commit_unknown) return error;
-  const bool full = error.system_errno() == ENOSPC || error.system_errno() == EDQUOT;
-  return std::move(error).as(full ? ErrorCode::no_space : ErrorCode::failed);
+  return error.code() == ErrorCode::commit_unknown ? of_failed_commit(std::move(error)) : error;
 }
 
 /// (a), the intent to swap. What is not known to be there may yet be: so the names go, and nothing

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "engine/base/layout.hpp"
 #include "tests/fixture/world.hpp"
 
 namespace update {
@@ -213,6 +214,25 @@ TEST(Apply, ADigestThatIsNotAsPromisedChangesNothing) {
   EXPECT_EQ(world.version(), "1.0.0");
   EXPECT_EQ(world.newest()->phase, Phase::rolled_back);
   EXPECT_TRUE(world.leftovers().empty());
+}
+
+TEST(Apply, ACommitThatAnIoErrorStoppedIsNoFullDisk) {
+  for (const int error : {EIO, ENOSPC}) {
+    World world;
+    ASSERT_TRUE(world.apply("1.0.0").status);
+    world.kill();
+    world.make_release("1.1.0");
+    world.fake.files.fail_always(error, [failed = false](const FakeCall& call) mutable {
+      const bool fails =
+          !failed && call.verb == FakeCall::Verb::write && call.path.ends_with(kJournalWalName);
+      failed = failed || fails;
+      return fails;
+    });
+    const UpdateReport report = world.apply("1.1.0");
+    ASSERT_FALSE(report.status);
+    EXPECT_EQ(report.status.error().code(), error == EIO ? ErrorCode::failed : ErrorCode::no_space);
+    EXPECT_EQ(world.version(), "1.0.0");
+  }
 }
 
 TEST(Apply, LeavesEqualFilesOutOfTheSwap) {
