@@ -96,6 +96,49 @@ Result<Goal> goal_of(Journal& journal, const RollbackOptions& options) {
   return Goal{std::nullopt, record->id, record->to_version};
 }
 
+/// The committed updates whose work a rollback to this goal takes back.
+Result<std::vector<TransactionRecord>> taken_back(Journal& journal, const Goal& goal) {
+  if (goal.undone) return std::vector<TransactionRecord>{*goal.undone};
+  HistoryFilter committed;
+  committed.outcome = std::string(name_of(Phase::committed));
+  UPDATE_TRY_ASSIGN(std::vector<TransactionRecord> records, journal.list(committed));
+  std::erase_if(records, [&](const TransactionRecord& record) { return record.id <= goal.after; });
+  return records;
+}
+
+bool is_configured(const Configuration& config, const std::string& destination) {
+  return std::any_of(config.files.begin(), config.files.end(), [&](const ConfiguredFile& file) {
+    return file.destination.text() == destination;
+  });
+}
+
+/// Does it hold other bytes now than right after update `after`, by what the updates did?
+Result<bool> was_changed_since(Journal& journal, const std::string& destination,
+                               TransactionId after) {
+  UPDATE_TRY_ASSIGN(const auto first, journal.first_listing(destination, after));
+  UPDATE_TRY_ASSIGN(const auto last, journal.last_listing(destination, kAfterAll));
+  return first && last && first->old_sha256 != last->new_sha256;
+}
+
+/// A destination that left the configuration would stay as it is, and the host would hold two
+/// versions.
+Status check_all_configured(const Environment& env, Journal& journal, const Goal& goal) {
+  UPDATE_TRY_ASSIGN(const auto records, taken_back(journal, goal));
+  for (const TransactionRecord& record : records) {
+    for (const JournalFile& file : record.files) {
+      if (is_configured(env.config, file.destination)) continue;
+      UPDATE_TRY_ASSIGN(const bool changed,
+                        was_changed_since(journal, file.destination, goal.after));
+      if (!changed) continue;
+      return fail(Error(ErrorCode::not_found, "update " + std::to_string(record.id.value) +
+                                                  " changed '" + file.destination +
+                                                  "', which the configuration does not have")
+                      .hint("add its [[file]] to the configuration again, then run rollback"));
+    }
+  }
+  return {};
+}
+
 Result<bool> read_source(os::Folder& folder, const std::string& name, const FileState& wanted,
                          step::Source& source) {
   UPDATE_TRY_ASSIGN(const auto found, folder.lookup(name));
@@ -177,6 +220,7 @@ Result<PlannedUpdate> plan_rollback(const Environment& env, Journal& journal, os
                                     const TargetFolders& folders, const RollbackOptions& options,
                                     TransactionTag tag) {
   UPDATE_TRY_ASSIGN(const Goal goal, goal_of(journal, options));
+  UPDATE_TRY(check_all_configured(env, journal, goal));
   UPDATE_TRY(folders.check_distinct(env.config.backup_suffix));
   PlannedUpdate update;
   Plan& plan = update.plan;

@@ -183,7 +183,10 @@ Result<PlannedUpdate> plan_apply(const Environment& env, Journal* journal, os::F
 Status take_baseline(const Environment& env, Plan& plan) {
   if (!plan.doctor) return {};
   UPDATE_TRY_ASSIGN(plan.baseline, step::baseline(env, plan));
-  if (plan.baseline->passed || env.config.doctor.baseline != Baseline::require) return {};
+  // A rollback is what helps where the host is sick.
+  const bool required =
+      plan.kind == TransactionKind::apply && env.config.doctor.baseline == Baseline::require;
+  if (plan.baseline->passed || !required) return {};
   return fail(Error(ErrorCode::refused, "the host is not healthy before the update: the doctor " +
                                             plan.baseline->summary)
                   .hint("mend it first, or say `baseline = \"record\"` in [doctor]"));

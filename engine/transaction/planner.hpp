@@ -44,14 +44,15 @@ Result<PlannedUpdate> plan_apply(const Environment& env, Journal* journal, os::F
                                  const TargetFolders& folders, Release& release,
                                  const ApplyOptions& options, TransactionTag tag);
 
-/// not_found: no such update, or bytes that it needs are not found with their recorded digest.
+/// not_found: no such update, bytes that it needs are not found with their recorded digest, or it
+/// would have to change a destination that is not configured any more.
 /// Every byte is checked here.
 Result<PlannedUpdate> plan_rollback(const Environment& env, Journal& journal, os::Folder& state,
                                     const TargetFolders& folders, const RollbackOptions& options,
                                     TransactionTag tag);
 
 /// The doctor before the update, into the plan. refused where the configuration requires a healthy
-/// host and this one is not.
+/// host for an `apply` and this one is not.
 Status take_baseline(const Environment& env, Plan& plan);
 
 /// Room for every byte that is going to be written, per file system: no_space.

@@ -58,6 +58,47 @@ TEST(Rollback, RefusesBytesThatAreNotTheRecordedOnes) {
   EXPECT_EQ(world.version(), "1.1.0");
 }
 
+TEST(Rollback, LeavesASickVersionThoughTheBaselineIsRequired) {
+  World world;
+  ASSERT_TRUE(world.apply("1.0.0").status);
+  ASSERT_TRUE(world.apply("1.1.0").status);
+  world.env.config.doctor.baseline = Baseline::require;
+  world.fake.processes.on("/usr/bin/doctor", [&](const os::Command&) -> Result<os::ProcessResult> {
+    os::ProcessResult result;
+    result.status = world.version() == "1.1.0" ? 1 : 0;
+    return result;
+  });
+  const UpdateReport update = world.apply("1.2.0");
+  ASSERT_FALSE(update.status);
+  EXPECT_EQ(update.status.error().code(), ErrorCode::refused);
+  const UpdateReport back = world.roll_back();
+  ASSERT_TRUE(back.status) << back.status.error().message();
+  EXPECT_EQ(world.version(), "1.0.0");
+}
+
+TEST(Rollback, RefusesWhereAFileThatItHasToChangeLeftTheConfiguration) {
+  World world;
+  ASSERT_TRUE(world.apply("1.0.0").status);
+  ASSERT_TRUE(world.apply("1.1.0").status);
+  const Configuration whole = world.env.config;
+  world.env.config.files.pop_back();
+  RollbackOptions to;
+  to.target = TransactionId{1};
+  for (const RollbackOptions& options : {RollbackOptions{}, to}) {
+    const UpdateReport report = world.roll_back(options);
+    ASSERT_FALSE(report.status);
+    EXPECT_EQ(report.status.error().code(), ErrorCode::not_found);
+    EXPECT_NE(report.status.error().message().find(world.destination("gamma")), std::string::npos);
+    EXPECT_EQ(world.version(), "1.1.0");
+  }
+  world.env.config = whole;
+  ASSERT_TRUE(world.roll_back().status);
+  EXPECT_EQ(world.version(), "1.0.0");
+  // What holds the wanted bytes already may be gone from the configuration.
+  world.env.config.files.pop_back();
+  EXPECT_TRUE(world.roll_back(to).status);
+}
+
 TEST(Retention, KeepsThreeOldVersionsAndNoMore) {
   World world;
   for (const char* version : {"1.0.0", "1.1.0", "1.2.0", "1.3.0", "1.4.0", "1.5.0", "1.6.0"}) {
