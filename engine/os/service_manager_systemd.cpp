@@ -39,8 +39,9 @@ Status check_unit_name(const std::string& unit) {
   return fail(ErrorCode::usage, "not a name of a systemd unit: " + escape(unit));
 }
 
+// The system's own tools: what somebody put into /usr/local is another program.
 std::vector<std::pair<std::string, std::string>> tool_environment() {
-  return {{"PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}, {"LANG", "C"}};
+  return {{"PATH", "/usr/sbin:/usr/bin:/sbin:/bin"}, {"LANG", "C"}};
 }
 
 // systemd would fill in a variable (systemd.service(5), "Command lines"); systemd-run's option
