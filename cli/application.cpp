@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "cli/apart.hpp"
 #include "cli/environment.hpp"
 #include "cli/help.hpp"
 #include "cli/json_documents.hpp"
@@ -205,6 +206,16 @@ Result<int> start(Invocation& invocation) {
   return run_command(invocation, *choice.command, options);
 }
 
+int run_and_tell(Invocation& invocation) {
+  const auto code = start(invocation);
+  if (code) return *code;
+  invocation.console.err(error_text(code.error()));
+  if (wants_json(invocation.words)) {
+    invocation.console.out(error_document(code.error(), std::nullopt) + "\n");
+  }
+  return exit_code(code.error().code());
+}
+
 }  // namespace
 
 std::span<const Command* const> commands() {
@@ -218,13 +229,8 @@ std::span<const OptionSpec> global_options() {
 }
 
 int run(Invocation& invocation) {
-  const auto code = start(invocation);
-  if (code) return *code;
-  invocation.console.err(error_text(code.error()));
-  if (wants_json(invocation.words)) {
-    invocation.console.out(error_document(code.error(), std::nullopt) + "\n");
-  }
-  return exit_code(code.error().code());
+  const int code = run_and_tell(invocation);
+  return invocation.apart ? code_apart(code) : code;
 }
 
 }  // namespace update::cli

@@ -23,6 +23,7 @@ struct Invocation {
   std::optional<std::string> configuration;  ///< $BANGER_UPDATE_CONFIG
   std::optional<std::string> build_time;     ///< $SOURCE_DATE_EPOCH
   bool plain_terminal = false;               ///< $NO_COLOR is set, or $TERM is dumb
+  bool apart = false;                        ///< $BANGER_UPDATE_APART: in a unit of cli/apart.hpp
 };
 
 /// The options that every command takes.

@@ -42,6 +42,7 @@ int main(int argc, char** argv) {
       console,
       environment_variable("BANGER_UPDATE_CONFIG"),
       environment_variable("SOURCE_DATE_EPOCH"),
-      environment_variable("NO_COLOR") || environment_variable("TERM") == "dumb"};
+      environment_variable("NO_COLOR") || environment_variable("TERM") == "dumb",
+      environment_variable("BANGER_UPDATE_APART").has_value()};
   return update::cli::run(invocation);
 }

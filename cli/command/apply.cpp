@@ -16,7 +16,10 @@ Result<int> run_apply(Context& context) {
   Progress progress(context.console(), context.log, context.system().clock, style);
   UPDATE_TRY_ASSIGN(const Environment env, make_environment(context, progress));
   const bool dry_run = context.options.has("dry-run");
-  if (!dry_run && ends_with_others(context, env)) return run_apart(context, env);
+  if (!dry_run) {
+    UPDATE_TRY_ASSIGN(const auto code, run_apart(context, env, Work::update));
+    if (code) return *code;
+  }
   const std::int64_t began_ms = context.system().clock.monotonic_ms();
   UPDATE_TRY_ASSIGN(Release release,
                     open_trusted_release(env, context.options.arguments().front()));

@@ -1,3 +1,4 @@
+#include "cli/apart.hpp"
 #include "cli/command.hpp"
 #include "cli/environment.hpp"
 #include "cli/json_documents.hpp"
@@ -21,6 +22,8 @@ Result<Pruned> prune(const Environment& env) {
 Result<int> run_prune(Context& context) {
   Progress silent(context.console(), context.log, context.system().clock, ProgressStyle::none);
   UPDATE_TRY_ASSIGN(const Environment env, make_environment(context, silent));
+  UPDATE_TRY_ASSIGN(const auto code, run_apart(context, env, Work::recovery));
+  if (code) return *code;
   UPDATE_TRY_ASSIGN(const Pruned pruned, prune(env));
   print_document(context, pruned_document(pruned));
   std::string text;

@@ -110,23 +110,18 @@ int tell_failure(const Context& context, const Environment& env, const Error& er
   return code;
 }
 
-/// Only then it is worth a unit of its own. What cannot be read may hold anything.
-bool may_restart(const Environment& env, const RecoverRequest& request) {
-  if (request.boot || request.expired) return false;
-  auto readable = open_journal_for_reading(env);
-  if (!readable) return true;
-  if (!*readable) return false;
-  const auto unfinished = (*readable)->journal.unfinished();
-  return !unfinished || unfinished->has_value();
-}
-
 Result<int> run_recover(Context& context) {
   UPDATE_TRY_ASSIGN(const RecoverRequest request, request_of(context.options));
   UPDATE_TRY_ASSIGN(const ProgressStyle style, progress_style(context));
   Progress progress(context.console(), context.log, context.system().clock, style);
   UPDATE_TRY_ASSIGN(const Environment env, make_environment(context, progress));
   if (context.options.has("dry-run")) return tell_what_it_would_do(context, env, request);
-  if (ends_with_others(context, env) && may_restart(env, request)) return run_apart(context, env);
+  // At boot no unit is touched, and the timer of an update has a unit of its own.
+  if (!request.boot && !request.expired) {
+    const auto code = run_apart(context, env, Work::recovery);
+    if (!code) return tell_failure(context, env, code.error());
+    if (*code) return **code;
+  }
   const auto report = recover(env, request);
   progress.clear();
   if (!report) return tell_failure(context, env, report.error());

@@ -27,7 +27,8 @@ Result<int> run_rollback(Context& context) {
     tell_plan(context, env, planned);
     return 0;
   }
-  if (ends_with_others(context, env)) return run_apart(context, env);
+  UPDATE_TRY_ASSIGN(const auto code, run_apart(context, env, Work::update));
+  if (code) return *code;
   const std::int64_t began_ms = context.system().clock.monotonic_ms();
   const UpdateReport report = roll_back(env, options);
   progress.clear();

@@ -10,6 +10,8 @@
 namespace update {
 namespace {
 
+constexpr std::string_view kUnitBeginning = "banger-update-";
+constexpr std::string_view kUnitEnding = ".service";
 constexpr std::string_view kStagedEnding = ".staged";
 constexpr std::string_view kBackupEnding = ".backup";
 constexpr std::string_view kHelperEnding = ".tmp";
@@ -57,7 +59,12 @@ std::string expiry_unit_name(TransactionId id, std::uint32_t random) {
 }
 
 std::string apart_unit_name(std::int64_t pid, std::uint32_t random) {
-  return "banger-update-" + std::to_string(pid) + "-" + std::to_string(random) + ".service";
+  return std::string(kUnitBeginning) + std::to_string(pid) + "-" + std::to_string(random) +
+         std::string(kUnitEnding);
+}
+
+bool is_own_unit(std::string_view name) {
+  return name.starts_with(kUnitBeginning) && name.ends_with(kUnitEnding);
 }
 
 std::string generation_name(const Sha256Digest& digest) {

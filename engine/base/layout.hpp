@@ -36,6 +36,9 @@ std::optional<Sha256Digest> parse_generation_name(std::string_view name);
 std::string expiry_unit_name(TransactionId id, std::uint32_t random);
 /// The unit into which an update moves that would be ended by its own restarts, or with a session.
 std::string apart_unit_name(std::int64_t pid, std::uint32_t random);
+/// One of these, or of those that the package installs for the boot: in none of them is an update
+/// anybody else's part.
+bool is_own_unit(std::string_view name);
 
 /// What sets the names of one transaction apart: its id, and a random number, so that a name of an
 /// earlier life of the journal can never be taken for one of this.

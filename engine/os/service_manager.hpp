@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -30,11 +31,20 @@ struct TransientUnit {
   std::vector<std::pair<std::string, std::string>> environment;
 };
 
+/// How such a command ended.
+struct UnitEnd {
+  /// Its exit status, or a word of systemd's: from 200 on for one that was killed or could not be
+  /// started (systemd.exec(5)), 1 for a wait that failed while the unit may go on. None: not known.
+  std::optional<int> status;
+  bool interrupted = false;  ///< SIGINT was passed on to it
+};
+
 /// systemd, as far as an update needs it.
 class ServiceManager {
  public:
   virtual ~ServiceManager() = default;
-  /// It runs on this machine. Everything below needs that.
+  /// It runs on this machine, and the root folder is its own: in a chroot the units are those of
+  /// other files. Everything below needs that.
   virtual bool present() = 0;
   virtual Result<UnitState> state(const std::string& unit) = 0;
   /// Reads the files of all units again. unfinished: systemctl was killed meanwhile.
@@ -44,10 +54,13 @@ class ServiceManager {
   virtual Status restart(const std::string& unit, std::int64_t timeout_ms) = 0;
   /// The newest lines of a unit's log, as they were printed; empty where there is none.
   virtual std::string log_end(const std::string& unit) = 0;
+  /// Would a service that run() makes see the files that this process sees, and can it be waited
+  /// for? An error says why not.
+  virtual Status check_run() = 0;
   /// Runs `unit` in a service of its own, with this process's standard input, output, error and
-  /// folder, and waits for its end: its exit status. SIGINT is passed on to it. At SIGTERM this
-  /// returns `unfinished`, and the service goes on.
-  virtual Result<int> run(const TransientUnit& unit) = 0;
+  /// folder, and waits for its end. SIGINT is passed on to it. At SIGTERM this returns
+  /// `unfinished`, and the service goes on. Any other error: nothing was started.
+  virtual Result<UnitEnd> run(const TransientUnit& unit) = 0;
   /// Starts `unit` by a timer of its name once `delay_ms` have passed. The timer is gone after the
   /// next boot.
   virtual Status arm(const TransientUnit& unit, std::int64_t delay_ms) = 0;

@@ -1,5 +1,6 @@
 #include "engine/os/service_manager_systemd.hpp"
 
+#include <sys/stat.h>
 #include <unistd.h>
 #include <algorithm>
 #include <array>
@@ -26,6 +27,8 @@ constexpr std::int64_t kLogTimeoutMs = 5'000;
 constexpr std::size_t kLogBytes = 4096;
 constexpr std::string_view kLogLines = "10";
 
+constexpr const char* kBusSocket = "/run/dbus/system_bus_socket";
+
 constexpr std::string_view kHint =
     "where systemd does not run, set `[restart] command` in the configuration";
 
@@ -42,6 +45,16 @@ Status check_unit_name(const std::string& unit) {
 // The system's own tools: what somebody put into /usr/local is another program.
 std::vector<std::pair<std::string, std::string>> tool_environment() {
   return {{"PATH", "/usr/sbin:/usr/bin:/sbin:/bin"}, {"LANG", "C"}};
+}
+
+// Of what proc(5) has of each process: is ours that of PID 1? nullopt: it may not be looked at,
+// which takes CAP_SYS_PTRACE.
+std::optional<bool> shared_with_init(const std::string& name) {
+  struct stat own {};
+  struct stat init {};
+  if (::stat(("/proc/self/" + name).c_str(), &own) != 0) return std::nullopt;
+  if (::stat(("/proc/1/" + name).c_str(), &init) != 0) return std::nullopt;
+  return own.st_dev == init.st_dev && own.st_ino == init.st_ino;
 }
 
 // systemd would fill in a variable (systemd.service(5), "Command lines"); systemd-run's option
@@ -188,9 +201,10 @@ Result<ProcessResult> SystemdServiceManager::systemctl(std::vector<std::string> 
   return run_tool(std::move(arguments), timeout_ms);
 }
 
-// sd_booted(3)
+// sd_booted(3); and, as systemd's own tools do, what has no /proc is taken for a chroot.
 bool SystemdServiceManager::present() {
-  return ::access("/run/systemd/system", F_OK) == 0;
+  return ::access("/run/systemd/system", F_OK) == 0 &&
+         shared_with_init("root").value_or(::access("/proc/self", F_OK) == 0);
 }
 
 Result<UnitState> SystemdServiceManager::state(const std::string& unit) {
@@ -240,22 +254,36 @@ std::string SystemdServiceManager::log_end(const std::string& unit) {
   return result->output.substr(result->output.size() - std::min(result->output.size(), kLogBytes));
 }
 
-Result<int> SystemdServiceManager::run(const TransientUnit& unit) {
-  // Only to wait for a unit's end systemd-run needs the bus itself, and without it says that much.
-  if (::access("/run/dbus/system_bus_socket", F_OK) != 0) {
-    return fail(Error(ErrorCode::failed, "a unit of its own takes D-Bus, which does not run here")
-                    .hint("install the package dbus, or run the command outside of this unit or "
-                          "session"));
+Status SystemdServiceManager::check_run() {
+  if (!shared_with_init("ns/mnt").value_or(::geteuid() != 0)) {
+    return fail(
+        Error(ErrorCode::failed,
+              "this process sees other files than a unit of its own would, since it is in "
+              "another mount namespace than systemd")
+            .hint("run the command outside of this unit: from a session, or by systemd-run"));
   }
-  std::vector<std::string> argv = {"systemd-run", "--quiet",    "--collect",          "--wait",
-                                   "--pipe",      "--same-dir", "--service-type=exec"};
+  // Only to wait for a unit's end systemd-run needs the bus itself, and without it says that much.
+  if (::access(kBusSocket, F_OK) != 0) {
+    return fail(Error(ErrorCode::failed, "a unit of its own takes D-Bus, which does not run here")
+                    .hint("install the package dbus, or run the command outside of this unit"));
+  }
+  return {};
+}
+
+Result<UnitEnd> SystemdServiceManager::run(const TransientUnit& unit) {
+  // A program that SIGINT or SIGTERM kills has failed only in a unit of this type
+  // (systemd.service(5), SuccessExitStatus=).
+  std::vector<std::string> argv = {
+      "systemd-run",           "--quiet", "--collect", "--wait", "--pipe", "--same-dir",
+      "--service-type=oneshot"};
   append_unit(argv, unit);
-  const auto pass_on = [&] {
+  const auto interrupt = [&] {
+    // It fails for as long as the unit has not been made.
     const auto passed = systemctl({"kill", "--kill-who=main", "--signal=SIGINT", "--", unit.name},
                                   kAnswerTimeoutMs);
-    static_cast<void>(passed);  // a unit that has ended meanwhile needs no signal
+    return passed && passed->passed();
   };
-  return run_attached({argv, tool_environment()}, stop_, pass_on);
+  return run_attached({argv, tool_environment()}, stop_, interrupt);
 }
 
 Status SystemdServiceManager::arm(const TransientUnit& unit, std::int64_t delay_ms) {

@@ -20,7 +20,8 @@ class SystemdServiceManager final : public ServiceManager {
   /// At the timeout systemctl is ended; the job that it asked for goes on in systemd.
   Status restart(const std::string& unit, std::int64_t timeout_ms) override;
   std::string log_end(const std::string& unit) override;
-  Result<int> run(const TransientUnit& unit) override;
+  Status check_run() override;
+  Result<UnitEnd> run(const TransientUnit& unit) override;
   Status arm(const TransientUnit& unit, std::int64_t delay_ms) override;
   Status disarm(const std::string& name) override;
 

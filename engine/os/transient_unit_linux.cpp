@@ -17,42 +17,48 @@ extern "C" {
 namespace update::os {
 namespace {
 
-// Waits for the end of the child or a signal; true: the child has ended.
-bool wait_for_either(int pidfd, int stop_fd) {
+constexpr int kLookAgainMs = 100;
+
+// Until the child has ended or a signal has come, or for a moment: where no descriptor is to be had
+// for either (EMFILE), a look now and then does as well.
+void wait_for_either(int pidfd, int stop_fd) {
   std::array<pollfd, 2> waiting = {pollfd{.fd = pidfd, .events = POLLIN, .revents = 0},
                                    pollfd{.fd = stop_fd, .events = POLLIN, .revents = 0}};
-  retried([&] { return ::poll(waiting.data(), waiting.size(), -1); });
-  return waiting[0].revents != 0;
+  retried([&] { return ::poll(waiting.data(), waiting.size(), kLookAgainMs); });
+}
+
+bool has_ended(pid_t pid, UnitEnd& end) {
+  siginfo_t info{};
+  // Where SIGCHLD was ignored by whoever started this process, the kernel keeps no status.
+  if (::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG) != 0) return true;
+  if (info.si_pid == 0) return false;
+  if (info.si_code == CLD_EXITED) end.status = info.si_status;
+  return true;
 }
 
 }  // namespace
 
-Result<int> run_attached(const Command& command, SignalStop* stop,
-                         const std::function<void()>& interrupted) {
+Result<UnitEnd> run_attached(const Command& command, SignalStop* stop,
+                             const std::function<bool()>& interrupt) {
   UPDATE_TRY_ASSIGN(const pid_t pid, spawn_attached(command));
   const UniqueFd pidfd(::pidfd_open(pid, 0));
-  if (!pidfd.valid()) return last_error({"watching", command.argv.front()});
-  int stop_fd = stop == nullptr ? -1 : stop->poll_fd();
-  while (!wait_for_either(pidfd.get(), stop_fd)) {
-    const StopRequest::Signal signal = stop->pending();
+  UnitEnd end;
+  bool told = false;
+  while (!has_ended(pid, end)) {
+    wait_for_either(pidfd.get(), stop == nullptr ? -1 : stop->poll_fd());
+    const auto signal = stop == nullptr ? StopRequest::Signal::none : stop->pending();
     if (signal == StopRequest::Signal::terminate) {
       // It only waits, as this process did; what it waits for goes on.
       ::kill(pid, SIGTERM);
       return fail(ErrorCode::unfinished, "left by a signal; the update goes on");
     }
-    if (signal == StopRequest::Signal::none) continue;
-    stop->hold();  // passed on: it is no request to this process any more
-    stop_fd = -1;
-    interrupted();
+    if (signal == StopRequest::Signal::interrupt) {
+      stop->hold();  // passed on: it is no request to this process any more
+      end.interrupted = true;
+    }
+    if (end.interrupted && !told) told = interrupt();
   }
-  siginfo_t info{};
-  if (retried([&] { return ::waitid(P_PIDFD, static_cast<id_t>(pidfd.get()), &info, WEXITED); }) !=
-      0) {
-    return last_error({"waiting for", command.argv.front()});
-  }
-  if (info.si_code == CLD_EXITED) return info.si_status;
-  return fail(ErrorCode::failed,
-              command.argv.front() + " was ended by signal " + std::to_string(info.si_status));
+  return end;
 }
 
 }  // namespace update::os

@@ -4,15 +4,16 @@
 
 #include "engine/base/result.hpp"
 #include "engine/os/process.hpp"
+#include "engine/os/service_manager.hpp"
 #include "engine/os/stop_linux.hpp"
 
 namespace update::os {
 
 /// Runs a command that has this process's standard input, output and error, in a process group of
-/// its own, and waits for its end: its exit status. At SIGINT `interrupted` is called, once, and
-/// the wait goes on. At SIGTERM the command is left to itself: `unfinished`. A command that a
-/// signal ends, or that can't be started, is `failed`.
-Result<int> run_attached(const Command& command, SignalStop* stop,
-                         const std::function<void()>& interrupted);
+/// its own, and waits for its end; a command that a signal ends has no status. At SIGINT
+/// `interrupt` is called until it returns true, and the wait goes on. At SIGTERM the command is
+/// left to itself: `unfinished`. Any other error: it could not be started.
+Result<UnitEnd> run_attached(const Command& command, SignalStop* stop,
+                             const std::function<bool()>& interrupt);
 
 }  // namespace update::os

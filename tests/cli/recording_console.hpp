@@ -42,13 +42,15 @@ struct Program {
   int run(std::vector<std::string> words) {
     console.out_text.clear();
     console.err_text.clear();
-    Invocation invocation{"banger-update", std::move(words), fake.system, console, {}, {}, plain};
+    Invocation invocation{
+        "banger-update", std::move(words), fake.system, console, {}, {}, plain, apart};
     return cli::run(invocation);
   }
 
   FakeSystem fake;
   RecordingConsole console;
   bool plain = false;
+  bool apart = false;
 };
 
 inline bool contains(std::string_view text, std::string_view part) {

@@ -93,7 +93,13 @@ Status FakeServiceManager::reload(std::int64_t) {
   return {};
 }
 
-Result<int> FakeServiceManager::run(const os::TransientUnit& unit) {
+Status FakeServiceManager::check_run() {
+  if (check_run_error_) return fail(*check_run_error_);
+  return {};
+}
+
+Result<os::UnitEnd> FakeServiceManager::run(const os::TransientUnit& unit) {
+  if (run_) return run_(unit);
   return fail(ErrorCode::failed, "no unit " + unit.name + " can be started");
 }
 

@@ -53,14 +53,18 @@ class FakeServiceManager final : public os::ServiceManager {
   void set_present(bool present) { present_ = present; }
   void set_log_end(std::string text) { log_end_ = std::move(text); }
   void fail_arm(Error error) { arm_error_ = std::move(error); }
+  void fail_check_run(Error error) { check_run_error_ = std::move(error); }
+  /// What becomes of a unit that is run; without it nothing can be started.
+  using Run = std::function<Result<os::UnitEnd>(const os::TransientUnit&)>;
+  void on_run(Run run) { run_ = std::move(run); }
 
   bool present() override { return present_; }
   Result<os::UnitState> state(const std::string& unit) override;
   Status reload(std::int64_t timeout_ms) override;
   Status restart(const std::string& unit, std::int64_t timeout_ms) override;
   std::string log_end(const std::string&) override { return log_end_; }
-  /// Nothing can be started in a unit of its own here.
-  Result<int> run(const os::TransientUnit& unit) override;
+  Status check_run() override;
+  Result<os::UnitEnd> run(const os::TransientUnit& unit) override;
   Status arm(const os::TransientUnit& unit, std::int64_t delay_ms) override;
   Status disarm(const std::string& name) override;
 
@@ -87,6 +91,8 @@ class FakeServiceManager final : public os::ServiceManager {
   bool present_ = false;
   std::string log_end_;
   std::optional<Error> arm_error_;
+  std::optional<Error> check_run_error_;
+  Run run_;
   std::map<std::string, Timer> timers_;
   std::set<std::string> armed_names_;
   std::size_t armed_ = 0;

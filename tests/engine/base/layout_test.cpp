@@ -14,6 +14,18 @@ TEST(Layout, MakesTheNamesOfTheDesign) {
   EXPECT_EQ(previous_name("banger", ".previous"), "banger.previous");
 }
 
+TEST(Layout, KnowsItsOwnUnits) {
+  for (const std::string& name : {expiry_unit_name(TransactionId{3}), apart_unit_name(812, 99),
+                                  std::string("banger-update-recover.service"),
+                                  std::string("banger-update-verify.service")}) {
+    EXPECT_TRUE(is_own_unit(name)) << name;
+  }
+  for (const char* name : {"", "bangerd.service", "banger-update.service", "banger-update-3.timer",
+                           "x-banger-update-3.service"}) {
+    EXPECT_FALSE(is_own_unit(name)) << name;
+  }
+}
+
 TEST(Layout, RecognisesWhatItMakes) {
   for (const std::string name : {"banger", ".hidden", "a.b-c", "with space", "x.1-00000001"}) {
     const auto staged = parse_own_name(staged_name(name, kTag));
@@ -33,8 +45,9 @@ TEST(Layout, RecognisesNothingThatMerelyLooksAlike) {
         ".banger.42-00c0ffeee.staged", ".banger.42-00C0FFEE.staged", ".banger.042-00c0ffee.staged",
         ".banger.+42-00c0ffee.staged", ".banger.-42-00c0ffee.staged", ".banger.42-00c0ffee.stage",
         ".banger.42-00c0ffee.staged ", ".banger.42_00c0ffee.staged", ".42-00c0ffee.staged",
-        ".banger.0-00c0ffee.staged", ".banger.42-00c0ffee.tmp", ".banger.99999999999999999999-0.tmp",
-        ".banger.42-00c0ffee.backup~", "..42-00c0ffee.staged"}) {
+        ".banger.0-00c0ffee.staged", ".banger.42-00c0ffee.tmp",
+        ".banger.99999999999999999999-0.tmp", ".banger.42-00c0ffee.backup~",
+        "..42-00c0ffee.staged"}) {
     EXPECT_FALSE(parse_own_name(name)) << name;
   }
 }
