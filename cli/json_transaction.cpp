@@ -33,8 +33,10 @@ Json actor_json(const std::string& actor) {
 
 Json record_json(const TransactionRecord& record, std::optional<std::int64_t> measured_ms,
                  const Error* error) {
-  Json shown_error = record.error ? stored(*record.error) : Json(nullptr);
-  if (shown_error.is_null() && error != nullptr) shown_error = error_json(*error);
+  // The events still hold the recorded one.
+  Json shown_error = error != nullptr ? error_json(*error)
+                     : record.error   ? stored(*record.error)
+                                      : Json(nullptr);
   const auto duration_ms = measured_ms ? measured_ms : duration_of(record);
   return {{"id", record.id.value},
           {"kind", record.kind},

@@ -11,8 +11,8 @@
 // document.
 namespace update::cli {
 
-/// `error` stands in the field of that name where the journal has none; `recovered` is an earlier
-/// one that was recovered first.
+/// `error`, whose code is the exit code, stands in the field of that name; null: the recorded one
+/// does. `recovered` is an earlier transaction that was recovered first.
 std::string transaction_document(const TransactionView& view, const Error* error,
                                  const TransactionView* recovered);
 /// As `history show` gives it, without the field `recovered`.
