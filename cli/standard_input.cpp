@@ -3,6 +3,7 @@
 #include "engine/base/layout.hpp"
 #include "engine/base/text.hpp"
 #include "engine/image/file/named_file.hpp"
+#include "engine/os/check_stop.hpp"
 
 namespace update::cli {
 namespace {
@@ -23,21 +24,12 @@ class SpooledContents final : public image::Contents {
   std::unique_ptr<os::File> file_;
 };
 
-Status check_stop(os::StopRequest& stop) {
-  switch (stop.pending()) {
-    case os::StopRequest::Signal::none: return {};
-    case os::StopRequest::Signal::interrupt: return fail(ErrorCode::interrupted, "interrupted");
-    case os::StopRequest::Signal::terminate: return fail(ErrorCode::terminated, "terminated");
-  }
-  return {};
-}
-
 // The number of bytes.
 Result<std::uint64_t> copy_input(const Context& context, os::File& spool, std::uint64_t most) {
   std::vector<std::byte> piece(kPieceBytes);
   std::uint64_t size = 0;
   while (true) {
-    UPDATE_TRY(check_stop(context.system().stop));
+    UPDATE_TRY(os::check_stop(context.system().stop));
     UPDATE_TRY_ASSIGN(const auto count, context.console().in(piece));
     if (!count) continue;
     if (*count == 0) return size;
