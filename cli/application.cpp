@@ -211,7 +211,7 @@ int run_and_tell(Invocation& invocation) {
   if (code) return *code;
   invocation.console.err(error_text(code.error()));
   if (wants_json(invocation.words)) {
-    invocation.console.out(error_document(code.error(), std::nullopt) + "\n");
+    invocation.console.out(error_document(code.error()) + "\n");
   }
   return exit_code(code.error().code());
 }

@@ -6,14 +6,6 @@
 namespace update::cli {
 namespace {
 
-// Both readings of the contract's sentence find the transaction: beside the error and in it.
-Json error_object(const Error& error, std::optional<TransactionId> transaction) {
-  const Json id = transaction ? Json(transaction->value) : Json(nullptr);
-  Json inside = error_json(error);
-  inside["transaction"] = id;
-  return {{"error", std::move(inside)}, {"transaction", id}};
-}
-
 Json plan_json(const PlannedUpdate& planned) {
   const Plan& plan = planned.plan;
   Json files = Json::array();
@@ -82,15 +74,16 @@ std::string octal(std::uint32_t mode) {
   return digits;
 }
 
-Json error_json(const Error& error) {
-  return {{"code", exit_code(error.code())},
-          {"name", name_of(error.code())},
-          {"message", error.message()},
-          {"hint", error.hint().empty() ? Json(nullptr) : Json(error.hint())}};
+// Both readings of the contract's sentence find the transaction: beside the error and in it.
+Json error_object(const Error& error, std::optional<TransactionId> transaction) {
+  const Json id = transaction ? Json(transaction->value) : Json(nullptr);
+  Json inside = error_json(error);
+  inside["transaction"] = id;
+  return {{"error", std::move(inside)}, {"transaction", id}};
 }
 
-std::string error_document(const Error& error, std::optional<TransactionId> transaction) {
-  return to_text(error_object(error, transaction));
+std::string error_document(const Error& error) {
+  return to_text(error_object(error, std::nullopt));
 }
 
 std::string plan_document(const PlannedUpdate& planned, const std::vector<std::string>& packages) {

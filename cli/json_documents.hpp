@@ -16,8 +16,8 @@
 // The JSON documents without a transaction. Each function gives one whole document.
 namespace update::cli {
 
-/// The error object, with the id of the transaction that it ended, or null where none had begun.
-std::string error_document(const Error& error, std::optional<TransactionId> transaction);
+/// The error object of a command that began no transaction.
+std::string error_document(const Error& error);
 
 /// --dry-run of apply and rollback. The id that the transaction would get is not known: null.
 std::string plan_document(const PlannedUpdate& planned, const std::vector<std::string>& packages);

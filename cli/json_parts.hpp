@@ -7,6 +7,7 @@
 #include "engine/base/error.hpp"
 #include "engine/base/json.hpp"
 #include "engine/base/sha256.hpp"
+#include "engine/base/types.hpp"
 
 // What several JSON documents have in common.
 namespace update::cli {
@@ -14,8 +15,8 @@ namespace update::cli {
 /// For what is stored in our own journal: whoever edits that must not be able to exhaust a reader.
 inline constexpr JsonLimits kStoredLimits{.bytes = 64U << 20, .depth = 32};
 
-/// The error object's inside: code, name, message, hint.
-Json error_json(const Error& error);
+/// The error object, with the id of the transaction that it ended, or null where none had begun.
+Json error_object(const Error& error, std::optional<TransactionId> transaction);
 
 /// Permission, set-id and sticky bits as four digits: "0755".
 std::string octal(std::uint32_t mode);

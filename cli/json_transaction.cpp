@@ -93,6 +93,13 @@ std::string transaction_document(const TransactionView& view, const Error* error
   return to_text(json);
 }
 
+std::string failure_document(const Error& error, std::optional<TransactionId> transaction,
+                             const TransactionView* recovered) {
+  Json json = error_object(error, transaction);
+  if (recovered != nullptr) json["recovered"] = view_json(*recovered, nullptr);
+  return to_text(json);
+}
+
 std::string history_entry_document(const TransactionView& view) {
   return to_text(view_json(view, nullptr));
 }

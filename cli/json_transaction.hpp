@@ -15,6 +15,10 @@ namespace update::cli {
 /// does. `recovered` is an earlier transaction that was recovered first.
 std::string transaction_document(const TransactionView& view, const Error* error,
                                  const TransactionView* recovered);
+/// The error object, with the id of the transaction that it ended, or null where none had begun;
+/// and with `recovered`, where an earlier one was.
+std::string failure_document(const Error& error, std::optional<TransactionId> transaction,
+                             const TransactionView* recovered);
 /// As `history show` gives it, without the field `recovered`.
 std::string history_entry_document(const TransactionView& view);
 

@@ -88,6 +88,9 @@ int tell_failure(const Context& context, const Environment& env, const UpdateRep
   const Error& error = report.status.error();
   const int code = exit_code(error.code());
   const bool is_transaction = code == 3 || code == 4 || code == 10;
+  const auto recovered = try_load(context, env, report.recovered);
+  const TransactionView* earlier = recovered ? &*recovered : nullptr;
+  if (earlier != nullptr) say_recovered(context, *earlier);
   print_error(context, error);
   std::optional<TransactionView> view;
   if (is_transaction || report.transaction) view = transaction_of_failure(context, env, report);
@@ -96,12 +99,11 @@ int tell_failure(const Context& context, const Environment& env, const UpdateRep
     explain_failure(context, *view);
   }
   if (view && is_transaction) {
-    // An earlier one that could not be recovered is the document itself.
-    const bool is_another = report.transaction && report.recovered != report.transaction;
-    const auto recovered = is_another ? try_load(context, env, report.recovered) : std::nullopt;
-    print_document(context, transaction_document(*view, &error, recovered ? &*recovered : nullptr));
+    // Where none was begun, the earlier one is the document itself.
+    if (!report.transaction) earlier = nullptr;
+    print_document(context, transaction_document(*view, &error, earlier));
   } else {
-    print_document(context, error_document(error, report.transaction));
+    print_document(context, failure_document(error, report.transaction, earlier));
   }
   return code;
 }

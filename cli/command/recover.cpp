@@ -106,7 +106,7 @@ int tell_failure(const Context& context, const Environment& env, const Error& er
       return code;
     }
   }
-  print_document(context, error_document(error, std::nullopt));
+  print_document(context, error_document(error));
   return code;
 }
 

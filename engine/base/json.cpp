@@ -103,6 +103,13 @@ Result<Json> parse_json(std::string_view text, JsonLimits limits) {
   return builder.take();
 }
 
+Json error_json(const Error& error) {
+  return {{"code", exit_code(error.code())},
+          {"name", name_of(error.code())},
+          {"message", error.message()},
+          {"hint", error.hint().empty() ? Json(nullptr) : Json(error.hint())}};
+}
+
 std::string to_text(const Json& value) {
   return value.dump(-1, ' ', false, Json::error_handler_t::replace);
 }

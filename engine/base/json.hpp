@@ -5,6 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "engine/base/error.hpp"
 #include "engine/base/result.hpp"
 
 namespace update {
@@ -21,6 +22,9 @@ struct JsonLimits {
 /// nesting than `limits`, invalid UTF-8, NaN, or anything after the document is not_trusted. The
 /// bounds hold while parsing, so a hostile text costs no more than it may.
 Result<Json> parse_json(std::string_view text, JsonLimits limits = {});
+
+/// What documents and events hold of an error: code (the exit status), name, message, hint.
+Json error_json(const Error& error);
 
 /// The one text of `value`: no blanks; bytes that are not UTF-8 become U+FFFD.
 std::string to_text(const Json& value);

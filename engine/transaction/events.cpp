@@ -21,13 +21,6 @@ Json plan_json(const Plan& plan) {
   return Json::parse(plan_to_text(plan));
 }
 
-Json error_json(const Error& error) {
-  return {{"code", exit_code(error.code())},
-          {"name", name_of(error.code())},
-          {"message", error.message()},
-          {"hint", error.hint().empty() ? Json(nullptr) : Json(error.hint())}};
-}
-
 Json installed_json(const Plan& plan) {
   Json installed = Json::array();
   for (const PlannedFile& file : plan.files) {

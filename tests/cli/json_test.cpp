@@ -137,12 +137,21 @@ TEST(Json, StatusIsThatOfTheContract) {
             R"([{"name":"banger","destination":"/usr/local/bin/banger","state":"changed"}])");
 }
 
-TEST(Json, ErrorDocumentNamesTheTransactionBesideTheErrorAndInIt) {
+TEST(Json, FailureNamesTheTransactionBesideTheErrorAndInIt) {
   const Error error(ErrorCode::terminated, "ended by SIGTERM");
-  EXPECT_EQ(error_document(error, TransactionId{7}),
+  EXPECT_EQ(failure_document(error, TransactionId{7}, nullptr),
             R"({"error":{"code":143,"name":"terminated","message":"ended by SIGTERM",)"
             R"("hint":null,"transaction":7},"transaction":7})");
-  EXPECT_TRUE(parsed(error_document(error, std::nullopt))["transaction"].is_null());
+  EXPECT_TRUE(parsed(error_document(error))["transaction"].is_null());
+}
+
+TEST(Json, FailureHasTheTransactionThatWasRecoveredFirst) {
+  const TransactionView view = sample();
+  const Error error(ErrorCode::refused, "a downgrade");
+  const Json json = parsed(failure_document(error, std::nullopt, &view));
+  EXPECT_EQ(json["error"]["code"], 6);
+  EXPECT_TRUE(json.at("transaction").is_null());
+  EXPECT_EQ(json["recovered"]["id"], 42);
 }
 
 TEST(Json, FindingsAreErrorsWithWhatWasFound) {
