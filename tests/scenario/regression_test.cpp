@@ -283,5 +283,24 @@ TEST(Regression, AWalWithoutAFrameIsNotLookedAtForSeconds) {
   EXPECT_EQ(host.json({"history"}).size(), 1U);
 }
 
+TEST(Regression, ARefusedUpdateTellsWhatWasRecoveredFirst) {
+  NEEDS_TOOL("strace");
+  for (const bool json : {true, false}) {
+    Host host;
+    crash_in_swap(host, 1);
+    const std::string older = host.release("0.1.0");
+    if (json) {
+      Json answer = host.json({"apply", older}, 6);
+      EXPECT_EQ(answer["error"]["code"], 6) << answer.dump();
+      EXPECT_TRUE(answer["transaction"].is_null()) << answer.dump();
+      EXPECT_EQ(answer["recovered"]["outcome"], "rolled_back") << answer.dump();
+    } else {
+      const Ended ended = host.run({"apply", older});
+      EXPECT_EQ(ended.code, 6) << ended.err;
+      EXPECT_TRUE(contains(ended.out, "was recovered first: rolled_back")) << ended.out;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace update::scenario
