@@ -17,6 +17,9 @@ constexpr OptionSpec kListOptions[] = {{"n", "N", 'n'},
                                        {"outcome", "OUTCOME"},
                                        {"version-like", "PATTERN"}};
 
+// SQLite matches no longer one (SQLITE_MAX_LIKE_PATTERN_LENGTH in https://sqlite.org/limits.html).
+constexpr std::size_t kPatternMax = 50000;
+
 Result<HistoryFilter> filter_of(const Options& options) {
   constexpr std::array<std::string_view, 4> kOutcomes = {"committed", "rolled_back",
                                                          "needs_operator", "abandoned"};
@@ -28,6 +31,10 @@ Result<HistoryFilter> filter_of(const Options& options) {
   UPDATE_TRY_ASSIGN(filter.until_us, options.time("until"));
   UPDATE_TRY_ASSIGN(filter.outcome, options.word("outcome", kOutcomes));
   filter.version_like = options.value("version-like");
+  if (filter.version_like && filter.version_like->size() > kPatternMax) {
+    return fail(ErrorCode::usage, "--version-like takes a pattern of at most " +
+                                      std::to_string(kPatternMax) + " bytes");
+  }
   return filter;
 }
 

@@ -61,6 +61,12 @@ TEST(Application, HistoryAloneIsItsList) {
   }
 }
 
+TEST(Application, APatternThatNoVersionIsMatchedWithIsAWrongCommandLine) {
+  Program program;
+  EXPECT_EQ(program.run({"history", "--version-like", std::string(50000, '*')}), 0);
+  EXPECT_EQ(program.run({"history", "--version-like", std::string(50001, '*')}), 2);
+}
+
 TEST(Application, UnknownOptionOfACommandNamesTheNearest) {
   Program program;
   EXPECT_EQ(program.run({"apply", "--dry-rnu", "x"}), 2);
