@@ -17,10 +17,11 @@ class FolderCheck {
       state_.findings.add("the image has no top folder");
       return;
     }
-    const auto count = static_cast<ext2_ino_t>(state_.inodes.size());
-    for (ext2_ino_t number = 1; number <= count && !state_.findings.full(); ++number) {
-      if (state_.facts(number).use == InodeUse::folder) check(number);
-    }
+    state_.inodes.for_each(
+        [&](ext2_ino_t number) {
+          if (state_.facts(number).use == InodeUse::folder) check(number);
+        },
+        [&] { return !state_.findings.full(); });
     for (auto& [number, facts] : state_.folders) check_place(number, facts);
     check_loops();
   }
@@ -31,7 +32,7 @@ class FolderCheck {
   void check_place(ext2_ino_t number, const FolderFacts& facts);
   void check_loops();
   void count_link(ext2_ino_t number) {
-    if (number == 0 || number > state_.inodes.size()) return;
+    if (number == 0 || number > state_.fs->super->s_inodes_count) return;
     std::uint16_t& links = state_.facts(number).found_links;
     if (links < UINT16_MAX) ++links;
   }
@@ -46,11 +47,16 @@ void FolderCheck::check(ext2_ino_t number) {
   names_.clear();
   FolderFacts& facts = state_.folders[number];
   const auto visit = [&](const FolderEntry& entry) { return check_entry(*inode, entry); };
+  FolderDots dots;
   const Status read =
-      read_disk_folder(state_.fs, *inode, state_.mapper, state_.attributes, visit, &facts.above);
+      read_disk_folder(state_.fs, *inode, state_.mapper, state_.attributes, visit, &dots);
+  facts.above = dots.above;
   count_link(number);
   count_link(facts.above);
   if (!read) return state_.findings.add(read);
+  if (!dots.are_folders) {
+    state_.found(number, "is a folder whose '.' or '..' is said to be none");
+  }
   std::sort(names_.begin(), names_.end());
   const auto twice = std::adjacent_find(names_.begin(), names_.end());
   if (twice != names_.end()) state_.found(number, "is a folder with two entries " + quote(*twice));
@@ -78,7 +84,8 @@ Status FolderCheck::check_entry(const DiskInode& folder, const FolderEntry& entr
     wrong("is an inode that is free");
     return {};
   }
-  if (ext2fs_has_feature_filetype(state_.fs->super) != 0 && entry.type != facts.folder_type) {
+  if (ext2fs_has_feature_filetype(state_.fs->super) != 0 && entry.type != EXT2_FT_UNKNOWN &&
+      entry.type != facts.folder_type) {
     wrong("is said to be of another type than it is");
   }
   if (facts.use == InodeUse::folder) {

@@ -61,7 +61,7 @@ void check_quota_files(CheckState& state) {
   for (const ext2_ino_t number :
        {super.s_usr_quota_inum, super.s_grp_quota_inum, super.s_prj_quota_inum}) {
     if (number == 0) continue;
-    if (number > state.inodes.size() || state.facts(number).use != InodeUse::file) {
+    if (number > state.fs->super->s_inodes_count || state.facts(number).use != InodeUse::file) {
       state.found(number, "should be a file of quotas, but is none");
     }
   }

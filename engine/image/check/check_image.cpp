@@ -1,3 +1,4 @@
+#include "engine/base/text.hpp"
 #include "engine/image/check/check_state.hpp"
 #include "engine/image/ext4/open_image.hpp"
 #include "engine/image/ext4/superblock.hpp"
@@ -9,10 +10,29 @@ namespace update::image {
 namespace {
 
 constexpr std::uint64_t kCheckMemory = 128U << 20;
+constexpr std::uint64_t kMostMemory = std::uint64_t{2} << 30;
 constexpr std::int64_t kCheckSeconds = 120;
 
-std::string check_opened(ext2_filsys fs, std::size_t most) {
+Error too_large() {
+  return {ErrorCode::no_space, "the image is too large to be checked: that would take more than " +
+                                   format_size(kMostMemory) + " of memory"};
+}
+
+// Two bitmaps of blocks and one of inodes, and what the other passes keep.
+std::uint64_t memory_without_facts(const Superblock& superblock) {
+  return kCheckMemory + superblock.blocks / 4 + superblock.inodes / 8;
+}
+
+// The groups that are in use alone have facts: how much they take shows in the image.
+bool has_unused_inodes(ext2_filsys fs, dgrp_t group) {
+  return group != 0 && ext2fs_has_group_desc_csum(fs) != 0 &&
+         ext2fs_bg_flags_test(fs, group, EXT2_BG_INODE_UNINIT) != 0;
+}
+
+Result<std::string> check_opened(ext2_filsys fs, std::uint64_t facts_bytes, std::size_t most) {
+  if (FactsTable::bytes_for(fs) > facts_bytes) return fail(too_large());
   CheckState state(fs, most);
+  if (state.used == nullptr) return fail(too_large());
   if (check_groups(state)) {
     check_inodes(state);
     check_hidden(state);
@@ -36,12 +56,38 @@ std::vector<std::string> split_lines(std::string_view text, std::size_t most) {
 
 }  // namespace
 
+FactsTable::FactsTable(ext2_filsys fs)
+    : per_group_(fs->super->s_inodes_per_group), begins_(fs->group_desc_count, kNone) {
+  std::uint64_t count = 0;
+  for (dgrp_t group = 0; group < fs->group_desc_count; ++group) {
+    if (has_unused_inodes(fs, group)) continue;
+    begins_[group] = count;
+    count += per_group_;
+  }
+  facts_.resize(count);
+}
+
+std::uint64_t FactsTable::bytes_for(ext2_filsys fs) {
+  std::uint64_t count = 0;
+  for (dgrp_t group = 0; group < fs->group_desc_count; ++group) {
+    if (!has_unused_inodes(fs, group)) count += fs->super->s_inodes_per_group;
+  }
+  return count * sizeof(InodeFacts);
+}
+
+InodeFacts& FactsTable::at(ext2_ino_t number) {
+  const std::uint64_t begin = begins_[(number - 1) / per_group_];
+  if (begin != kNone) return facts_[begin + (number - 1) % per_group_];
+  unused_ = {};
+  return unused_;
+}
+
 CheckState::CheckState(ext2_filsys opened, std::size_t most)
     : fs(opened),
       findings(most),
       mapper(opened, ext2fs_blocks_count(opened->super)),
       attributes(opened, mapper),
-      inodes(opened->super->s_inodes_count) {
+      inodes(opened) {
   ext2fs_block_bitmap bitmap = nullptr;
   if (ext2fs_allocate_block_bitmap(fs, "blocks found", &bitmap) == 0) used.reset(bitmap);
 }
@@ -75,23 +121,26 @@ Result<std::vector<std::string>> check_image(os::Confinement& confinement, os::F
                                              std::size_t most) {
   const auto superblock = read_superblock(image);
   if (!superblock) {
-    // An error of reading the file says nothing about what is in it.
-    if (superblock.error().system_errno() != 0) return fail(superblock.error());
+    // That the file cannot be read, or has something that is not known, says nothing about the
+    // rest.
+    if (superblock.error().code() != ErrorCode::not_trusted) return fail(superblock.error());
     return std::vector<std::string>{superblock.error().message()};
   }
   // Until the journal was carried out, all else would be told of a state that is not the last one.
-  if (const Status settled = check_settled(*superblock, false); !settled) {
-    return std::vector<std::string>{settled.error().message()};
-  }
+  UPDATE_TRY(check_settled(*superblock, false));
+  const std::uint64_t fixed = memory_without_facts(*superblock);
+  if (fixed > kMostMemory) return fail(too_large());
+  const std::uint64_t facts_bytes =
+      std::min(superblock->inodes * sizeof(InodeFacts), kMostMemory - fixed);
   os::ConfinementLimits confined;
   confined.files = {&image};
   confined.cpu_seconds = kCheckSeconds;
-  confined.memory_bytes =
-      kCheckMemory + superblock->inodes * sizeof(InodeFacts) + superblock->blocks / 4;
+  confined.memory_bytes = fixed + facts_bytes;
   const auto work = [&]() -> Result<std::string> {
     const auto fs = open_image(image, false);
+    if (!fs && fs.error().code() != ErrorCode::not_trusted) return fail(fs.error());
     if (!fs) return fs.error().message() + "\n";
-    return check_opened(fs->get(), most);
+    return check_opened(fs->get(), facts_bytes, most);
   };
   UPDATE_TRY_ASSIGN(const std::string answer, confinement.run(confined, work));
   std::vector<std::string> lines = split_lines(answer, most);

@@ -11,6 +11,7 @@ namespace update::image {
 namespace {
 
 constexpr std::uint32_t kSector = 512;
+constexpr std::uint64_t kMostSmall = INT32_MAX;  // beyond: the feature large_file
 
 struct ScanClose {
   void operator()(ext2_inode_scan scan) const { ext2fs_close_inode_scan(scan); }
@@ -75,6 +76,7 @@ class InodeCheck {
 
  private:
   void check(const DiskInode& inode);
+  void check_flags(const DiskInode& inode, const InodeFacts& facts);
   void check_attributes(const DiskInode& inode);
   void check_attribute_hashes(const DiskInode& inode);
   void take_attribute_block(const DiskInode& inode);
@@ -126,8 +128,16 @@ void InodeCheck::check(const DiskInode& inode) {
     return state_.found(number, "has its data within, which the image says it has not");
   }
   clusters_ = 0;
+  check_flags(inode, facts);
   check_attributes(inode);
   check_blocks(inode, kind.value_or(Kind{InodeUse::file, EXT2_FT_REG_FILE}));
+}
+
+void InodeCheck::check_flags(const DiskInode& inode, const InodeFacts& facts) {
+  if (inode.raw().i_faddr != 0) state_.found(inode.number(), "has the address of a fragment");
+  if (inode.has_flag(EXT2_INDEX_FL) && facts.use != InodeUse::folder) {
+    state_.found(inode.number(), "has an index, but is no folder");
+  }
 }
 
 void InodeCheck::check_attributes(const DiskInode& inode) {
@@ -141,12 +151,16 @@ void InodeCheck::check_attributes(const DiskInode& inode) {
   take_attribute_block(inode);
   if (!read) return;
   check_attribute_hashes(inode);
+  if (inode.has_flag(EXT4_INLINE_DATA_FL) && !state_.attributes.inline_data()) {
+    state_.found(inode.number(), "should have its data within, but has none");
+  }
   for (const DiskAttribute& attribute : state_.attributes.all()) {
     if (is_acl(attribute.kind) && !acl_from_disk(attribute.value)) {
       state_.found(inode.number(), "has a damaged ACL");
     }
     // What an attribute has in an inode of its own is counted with its owner, too.
     if (attribute.value_inode != 0) {
+      state_.facts(attribute.value_inode).found_links = 1;
       clusters_ += (attribute.value.size() + fs_->blocksize - 1) / fs_->blocksize;
     }
   }
@@ -269,6 +283,9 @@ void InodeCheck::check_size(const DiskInode& inode, const Kind& kind) {
   }
   if (kind.use == InodeUse::folder) {
     if (size % block != 0 || size / block != end) state_.found(inode.number(), "has a wrong size");
+  } else if (size > kMostSmall && kind.use == InodeUse::file &&
+             ext2fs_has_feature_large_file(fs_->super) == 0) {
+    state_.found(inode.number(), "is larger than the image says that files are");
   } else if (size > (block << 32) - 1 ||
              (end > 0 && size < (end - 1) * block && !inode.has_flag(EXT4_VERITY_FL))) {
     state_.found(inode.number(), "has a wrong size");

@@ -50,6 +50,36 @@ struct FolderFacts {
   ext2_ino_t above = 0;     ///< what its ".." says
 };
 
+/// The facts of all inodes. Groups whose inodes were never used have none, so that the memory grows
+/// with what an image has, and not with what it could have.
+class FactsTable {
+ public:
+  explicit FactsTable(ext2_filsys fs);
+  /// How much memory it takes.
+  static std::uint64_t bytes_for(ext2_filsys fs);
+
+  InodeFacts& at(ext2_ino_t number);
+  bool has_group(dgrp_t group) const { return begins_[group] != kNone; }
+  /// Of each inode that has facts, in rising order, until `goes_on` says no.
+  template <class Visit, class GoesOn>
+  void for_each(const Visit& visit, const GoesOn& goes_on) const {
+    for (dgrp_t group = 0; group < begins_.size(); ++group) {
+      if (!has_group(group)) continue;
+      for (ext2_ino_t inside = 0; inside < per_group_ && goes_on(); ++inside) {
+        visit(group * per_group_ + inside + 1);
+      }
+    }
+  }
+
+ private:
+  static constexpr std::uint64_t kNone = UINT64_MAX;
+
+  ext2_ino_t per_group_;
+  std::vector<std::uint64_t> begins_;  ///< by group: where its facts begin, or kNone
+  std::vector<InodeFacts> facts_;
+  InodeFacts unused_;
+};
+
 struct BitmapFree {
   void operator()(ext2fs_block_bitmap bitmap) const { ext2fs_free_block_bitmap(bitmap); }
 };
@@ -65,14 +95,14 @@ struct CheckState {
   }
   /// One that no folder has to name: a quota file, the journal.
   bool is_hidden(ext2_ino_t inode) const;
-  InodeFacts& facts(ext2_ino_t inode) { return inodes[inode - 1]; }
+  InodeFacts& facts(ext2_ino_t inode) { return inodes.at(inode); }
 
   ext2_filsys fs;
   Findings findings;
   BlockMapper mapper;
   DiskAttributes attributes;
   Bitmap used;  ///< clusters, as they were found to be used
-  std::vector<InodeFacts> inodes;
+  FactsTable inodes;
   std::unordered_map<ext2_ino_t, FolderFacts> folders;
 };
 

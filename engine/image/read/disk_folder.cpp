@@ -15,8 +15,8 @@ constexpr std::size_t kInlineParent = 4;  // instead of "." and ".."
 class FolderReader {
  public:
   FolderReader(ext2_filsys fs, const DiskInode& inode, const FolderVisitor& visitor,
-               ext2_ino_t* parent)
-      : fs_(fs), inode_(inode), visitor_(visitor), parent_(parent) {}
+               FolderDots& dots)
+      : fs_(fs), inode_(inode), visitor_(visitor), dots_(dots) {}
 
   Status read_blocks(BlockMapper& mapper) {
     const std::uint64_t size = inode_.size();
@@ -43,9 +43,7 @@ class FolderReader {
     UPDATE_TRY(attributes.read(inode_));
     const auto area = inode_.block_area();
     const std::string_view head(reinterpret_cast<const char*>(area.data()), area.size());
-    ext2_ino_t parent = 0;
-    std::memcpy(&parent, head.data(), sizeof(parent));
-    if (parent_ != nullptr) *parent_ = parent;
+    std::memcpy(&dots_.above, head.data(), sizeof(dots_.above));
     // Entries never pass from the one part to the other.
     UPDATE_TRY(read_block(head.substr(kInlineParent), false));
     const auto rest = attributes.inline_data();
@@ -69,7 +67,7 @@ class FolderReader {
       }
       const std::string_view name = block.substr(kEntryHead, entry.name_len);
       if (first && position < 2) {
-        UPDATE_TRY(read_dots(position, name, entry.inode));
+        UPDATE_TRY(read_dots(position, name, entry));
       } else if (entry.inode != 0) {
         UPDATE_TRY(read_entry(name, entry));
       }
@@ -86,20 +84,25 @@ class FolderReader {
     return (raw & 0xFFFCU) | ((raw & 3U) << 16);
   }
 
-  Status read_dots(unsigned position, std::string_view name, ext2_ino_t number) {
-    if (position == 0 && (name != "." || number != inode_.number())) {
+  Status read_dots(unsigned position, std::string_view name, const ext2_dir_entry_2& entry) {
+    if (position == 0 && (name != "." || entry.inode != inode_.number())) {
       return fail(damaged("does not begin with itself"));
     }
     if (position == 1) {
-      if (name != ".." || number == 0) return fail(damaged("has no '..'"));
-      if (parent_ != nullptr) *parent_ = number;
+      if (name != ".." || entry.inode == 0) return fail(damaged("has no '..'"));
+      dots_.above = entry.inode;
     }
+    const bool is_folder = entry.file_type == EXT2_FT_DIR || entry.file_type == EXT2_FT_UNKNOWN;
+    dots_.are_folders = dots_.are_folders && is_folder;
     return {};
   }
 
   Status read_entry(std::string_view name, const ext2_dir_entry_2& entry) {
-    if (name.empty() || name == "." || name == ".." || name.find('/') != std::string_view::npos ||
-        name.find('\0') != std::string_view::npos) {
+    const bool is_text =
+        name.find('/') == std::string_view::npos && name.find('\0') == std::string_view::npos;
+    // What the cipher makes of a name is of any bytes.
+    const bool legal = is_text || inode_.has_flag(EXT4_ENCRYPT_FL);
+    if (name.empty() || name == "." || name == ".." || !legal) {
       return fail(damaged("has an entry with an illegal name"));
     }
     if (entry.inode > fs_->super->s_inodes_count) {
@@ -111,15 +114,16 @@ class FolderReader {
   ext2_filsys fs_;
   const DiskInode& inode_;
   const FolderVisitor& visitor_;
-  ext2_ino_t* parent_;
+  FolderDots& dots_;
 };
 
 }  // namespace
 
 Status read_disk_folder(ext2_filsys fs, const DiskInode& inode, BlockMapper& mapper,
                         DiskAttributes& attributes, const FolderVisitor& visitor,
-                        ext2_ino_t* parent) {
-  FolderReader reader(fs, inode, visitor, parent);
+                        FolderDots* dots) {
+  FolderDots unwanted;
+  FolderReader reader(fs, inode, visitor, dots == nullptr ? unwanted : *dots);
   return inode.has_flag(EXT4_INLINE_DATA_FL) ? reader.read_inline(attributes)
                                              : reader.read_blocks(mapper);
 }

@@ -16,13 +16,19 @@ struct FolderEntry {
   std::uint8_t type = 0;  ///< EXT2_FT_*, as the folder says
 };
 
+/// What "." and ".." say.
+struct FolderDots {
+  ext2_ino_t above = 0;     ///< the inode that ".." stands for
+  bool are_folders = true;  ///< or of no type
+};
+
 using FolderVisitor = std::function<Status(const FolderEntry&)>;
 
 /// Reads the folder `inode` once through: "." and ".." are checked to be there and then left out.
-/// `parent` gets the inode that ".." stands for. not_trusted: anything illegal, duplicates aside.
-/// `attributes` are for a folder that is kept within its inode.
+/// not_trusted: anything illegal, duplicates and the types of `dots` aside; of an encrypted folder
+/// the names are of any bytes. `attributes` are for a folder that is kept within its inode.
 Status read_disk_folder(ext2_filsys fs, const DiskInode& inode, BlockMapper& mapper,
                         DiskAttributes& attributes, const FolderVisitor& visitor,
-                        ext2_ino_t* parent = nullptr);
+                        FolderDots* dots = nullptr);
 
 }  // namespace update::image

@@ -33,6 +33,8 @@ class TreeReader {
         blocks_left_(ext2fs_blocks_count(fs->super)) {}
 
   Result<Tree> read(std::string_view path, Depth depth) {
+    wanted_ = depth;
+    UPDATE_TRY(check_top());
     UPDATE_TRY_ASSIGN(const ext2_ino_t top, look_up(path));
     UPDATE_TRY(add(kNoEntry, {}, top));
     if (tree_.entries.empty()) {
@@ -49,13 +51,15 @@ class TreeReader {
   }
 
  private:
+  Status check_top() const;
   Result<ext2_ino_t> look_up(std::string_view path);
   Status add(EntryIndex parent, std::string_view name, ext2_ino_t number);
   Status add_children(EntryIndex folder, Depth depth);
   Status check_use(const DiskInode& inode);
+  static Status check_readable(const DiskInode& inode);
   Status check_marked_used(ext2_ino_t number);
   Status fill(const DiskInode& inode, Entry& entry);
-  Status fill_times(const DiskInode& inode, Entry& entry) const;
+  void fill_times(const DiskInode& inode, Entry& entry) const;
   Status fill_attributes(Entry& entry);
   Status fill_file(const DiskInode& inode, Entry& entry);
   Status fill_link(const DiskInode& inode, Entry& entry);
@@ -65,6 +69,7 @@ class TreeReader {
 
   ext2_filsys fs_;
   const TreeLimits& limits_;
+  Depth wanted_ = Depth::tree;
   Tree tree_;
   MetadataBlocks metadata_;
   BlockMapper mapper_;
@@ -77,6 +82,13 @@ class TreeReader {
   std::uint32_t bitmap_group_ = UINT32_MAX;
   std::vector<std::uint8_t> bitmap_;
 };
+
+// Without it nothing would be found, and an image that is damaged be taken for an empty one.
+Status TreeReader::check_top() const {
+  UPDATE_TRY_ASSIGN(const DiskInode top, DiskInode::read(fs_, EXT2_ROOT_INO));
+  if (LINUX_S_ISDIR(top.raw().i_mode)) return {};
+  return fail(damaged_inode(EXT2_ROOT_INO, "should be the top folder, but is none"));
+}
 
 Result<ext2_ino_t> TreeReader::look_up(std::string_view path) {
   ext2_ino_t number = EXT2_ROOT_INO;
@@ -91,6 +103,7 @@ Result<ext2_ino_t> TreeReader::look_up(std::string_view path) {
     UPDATE_TRY_ASSIGN(const DiskInode folder, DiskInode::read(fs_, number));
     if (!LINUX_S_ISDIR(folder.raw().i_mode)) return missing();
     UPDATE_TRY(check_use(folder));
+    UPDATE_TRY(check_readable(folder));
     ext2_ino_t found = 0;
     UPDATE_TRY(read_disk_folder(fs_, folder, mapper_, attributes_, [&](const FolderEntry& entry) {
       if (entry.name == name) found = entry.inode;
@@ -104,7 +117,8 @@ Result<ext2_ino_t> TreeReader::look_up(std::string_view path) {
 Status TreeReader::add_children(EntryIndex folder, Depth depth) {
   const auto number = static_cast<ext2_ino_t>(tree_.entries[folder].inode);
   UPDATE_TRY_ASSIGN(const DiskInode inode, DiskInode::read(fs_, number));
-  const bool leave_out = depth == Depth::tree && number == EXT2_ROOT_INO;
+  const bool leave_out = (depth == Depth::tree && number == EXT2_ROOT_INO) ||
+                         (depth == Depth::contents && folder == 0);
   std::vector<std::pair<std::string, ext2_ino_t>> children;
   const auto visit = [&](const FolderEntry& entry) -> Status {
     if (leave_out && entry.name == kLostAndFound) return {};
@@ -115,10 +129,10 @@ Status TreeReader::add_children(EntryIndex folder, Depth depth) {
     children.emplace_back(entry.name, entry.inode);
     return {};
   };
-  ext2_ino_t above = 0;
-  UPDATE_TRY(read_disk_folder(fs_, inode, mapper_, attributes_, visit, &above));
+  FolderDots dots;
+  UPDATE_TRY(read_disk_folder(fs_, inode, mapper_, attributes_, visit, &dots));
   const EntryIndex parent = tree_.entries[folder].parent;
-  if (parent != kNoEntry && tree_.entries[parent].inode != above) {
+  if (parent != kNoEntry && tree_.entries[parent].inode != dots.above) {
     return fail(damaged_inode(number, "is a folder whose '..' is another than the one it is in"));
   }
   std::sort(children.begin(), children.end());
@@ -139,6 +153,8 @@ Status TreeReader::add(EntryIndex parent, std::string_view name, ext2_ino_t numb
   const auto complete = [&]() -> Status {
     if (depth > limits_.depth) return fail(damaged_inode(number, "is in too many folders"));
     UPDATE_TRY(check_use(inode));
+    const bool shown_alone = wanted_ == Depth::children && parent != kNoEntry;
+    if (!(shown_alone && LINUX_S_ISDIR(inode.raw().i_mode))) UPDATE_TRY(check_readable(inode));
     const auto [first, fresh] = first_names_.emplace(number, index);
     if (fresh) return fill(inode, entry);
     if (LINUX_S_ISDIR(inode.raw().i_mode)) {
@@ -176,11 +192,13 @@ Status TreeReader::check_use(const DiskInode& inode) {
     return fail(damaged_inode(number, "is named, but is one that has no name"));
   }
   if (inode.raw().i_links_count == 0) return fail(damaged_inode(number, "is named, but deleted"));
-  if (inode.has_flag(EXT4_ENCRYPT_FL)) {
-    return fail(ErrorCode::not_trusted,
-                "it is encrypted: only the kernel that has the key can read it");
-  }
   return check_marked_used(number);
+}
+
+Status TreeReader::check_readable(const DiskInode& inode) {
+  if (!inode.has_flag(EXT4_ENCRYPT_FL)) return {};
+  return fail(ErrorCode::not_trusted,
+              "it is encrypted: only the kernel that has the key can read it");
 }
 
 // One group's bitmap at a time: inodes that belong together are mostly in one.
@@ -216,7 +234,7 @@ Status TreeReader::fill(const DiskInode& inode, Entry& entry) {
   entry.uid = raw.i_uid | std::uint32_t{raw.i_uid_high} << 16;
   entry.gid = raw.i_gid | std::uint32_t{raw.i_gid_high} << 16;
   entry.links = raw.i_links_count;
-  UPDATE_TRY(fill_times(inode, entry));
+  fill_times(inode, entry);
   UPDATE_TRY(attributes_.read(inode));
   UPDATE_TRY(fill_attributes(entry));
   if (LINUX_S_ISDIR(raw.i_mode)) {
@@ -234,13 +252,14 @@ Status TreeReader::fill(const DiskInode& inode, Entry& entry) {
   return fail(damaged_inode(inode.number(), "has an unknown type"));
 }
 
-Status TreeReader::fill_times(const DiskInode& inode, Entry& entry) const {
+void TreeReader::fill_times(const DiskInode& inode, Entry& entry) const {
   // Two bits more of the seconds, and the nanoseconds, where the inode has room for them.
   const auto time = [&](std::uint32_t low, std::uint32_t extra, std::size_t end) {
     Time read{static_cast<std::int32_t>(low), 0};
     if (inode.has_field(end)) {
       read.seconds += std::int64_t{extra & 3U} << 32;
-      read.nanoseconds = extra >> 2;
+      // The kernel takes what is there: too many are no reason to refuse a whole image.
+      read.nanoseconds = std::min(extra >> 2, kMostNanoseconds);
     }
     return read;
   };
@@ -248,12 +267,6 @@ Status TreeReader::fill_times(const DiskInode& inode, Entry& entry) const {
   entry.modified = time(raw.i_mtime, raw.i_mtime_extra, UPDATE_FIELD_END(i_mtime_extra));
   entry.accessed = time(raw.i_atime, raw.i_atime_extra, UPDATE_FIELD_END(i_atime_extra));
   entry.changed = time(raw.i_ctime, raw.i_ctime_extra, UPDATE_FIELD_END(i_ctime_extra));
-  if (entry.modified.nanoseconds > kMostNanoseconds ||
-      entry.accessed.nanoseconds > kMostNanoseconds ||
-      entry.changed.nanoseconds > kMostNanoseconds) {
-    return fail(damaged_inode(inode.number(), "has an illegal time"));
-  }
-  return {};
 }
 
 Status TreeReader::fill_attributes(Entry& entry) {

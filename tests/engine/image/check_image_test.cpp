@@ -71,7 +71,7 @@ INSTANTIATE_TEST_SUITE_P(
                     "-I 128", "-O bigalloc -C 16384", "-O ^64bit", "-O metadata_csum_seed",
                     "-O orphan_file", "-O sparse_super2,^resize_inode", "-O meta_bg,^resize_inode",
                     "-b 1024", "-b 2048", "-O ^dir_index", "-O ea_inode", "-O project",
-                    "-O ^filetype", "-E lazy_itable_init=1,nodiscard"));
+                    "-O ^filetype", "-E lazy_itable_init=1,nodiscard", "-g 1024"));
 
 TEST_F(CheckImage, LargeFoldersWithAnIndexAreConsistent) {
   ScratchFolder folder;
@@ -114,12 +114,173 @@ TEST_F(CheckImage, WhatTheKernelLeavesIsConsistent) {
   EXPECT_EQ(joined(check(image)), "");
 }
 
-TEST_F(CheckImage, AJournalThatNeedsRecoveryIsTold) {
-  const Ext4Image image;
-  ASSERT_TRUE(image.debugfs("feature needs_recovery\n"));
-  const auto lines = check(image);
-  ASSERT_EQ(lines.size(), 1U);
-  EXPECT_NE(lines[0].find("journal needs recovery"), std::string::npos);
+TEST_F(CheckImage, WhatCannotBeLookedAtIsNotDamaged) {
+  const auto expect_failed = [](const Ext4Image& image, std::string_view what) {
+    FakeConfinement confinement;
+    const auto file = image.open();
+    const auto lines = check_image(confinement, *file);
+    ASSERT_FALSE(lines) << what;
+    EXPECT_EQ(lines.error().code(), ErrorCode::failed);
+    EXPECT_NE(lines.error().message().find(what), std::string::npos) << lines.error().message();
+  };
+  const Ext4Image in_use;
+  ASSERT_TRUE(in_use.debugfs("feature needs_recovery\n"));
+  expect_failed(in_use, "journal needs recovery");
+  const Ext4Image unknown(std::string{kPlain});
+  constexpr std::uint64_t kIncompatible = 1024 + 0x60;
+  unknown.patch_number(kIncompatible, unknown.number<std::uint32_t>(kIncompatible) | 0x80000000U);
+  expect_failed(unknown, "features that are not known");
+}
+
+TEST_F(CheckImage, NamesOfAnEncryptedFolderAreOfAnyBytes) {
+  ScratchFolder folder;
+  fill(folder);
+  std::filesystem::rename(folder / "one/two", folder / "one/two-with-a-long-name");
+  std::filesystem::create_directory(folder / "secret");
+  folder.put("secret/sixteen-or-more-bytes", "");
+  const Ext4Image image("-O encrypt,^metadata_csum -d " + folder.path());
+  ASSERT_TRUE(
+      image.debugfs("set_inode_field /secret flags 0x80800\n"
+                    "set_inode_field /secret/sixteen-or-more-bytes flags 0x80800\n"));
+  const std::uint64_t block = image.block_at("/secret", 0);
+  image.patch(block + image.bytes(block, 4096).find("sixteen"), std::string_view("s/\0teen", 7));
+  FakeConfinement confinement;
+  const auto file = image.open();
+  const auto top = read_image(confinement, *file, "/", Depth::children);
+  ASSERT_TRUE(top) << top.error().message();
+  EXPECT_EQ(top->name(3), "secret");
+  EXPECT_FALSE(read_image(confinement, *file, "/secret", Depth::children));
+  EXPECT_FALSE(read_image(confinement, *file, "/", Depth::tree));
+  EXPECT_EQ(joined(check(image)).find("illegal name"), std::string::npos);
+}
+
+TEST_F(CheckImage, AnEntryOfNoTypeIsLegal) {
+  ScratchFolder folder;
+  fill(folder);
+  const Ext4Image image(std::string(kPlain) + " -d " + folder.path());
+  const std::uint64_t block = image.block_at("/one", 0);
+  image.patch_number<std::uint8_t>(block + image.bytes(block, 4096).find("other") - 1, 0);
+  ASSERT_TRUE(image.is_consistent());
+  EXPECT_EQ(joined(check(image)), "");
+}
+
+TEST_F(CheckImage, TimesThatTheKernelTakesAreNoDamage) {
+  ScratchFolder folder;
+  fill(folder);
+  const Ext4Image image(std::string(kPlain) + " -d " + folder.path());
+  constexpr std::uint64_t kModifiedExtra = 0x88;
+  image.patch_number(image.inode_at("/one/file") + kModifiedExtra, 0xFFFFFFFCU);
+  ASSERT_TRUE(image.is_consistent());
+  EXPECT_EQ(joined(check(image)), "");
+  FakeConfinement confinement;
+  const auto file = image.open();
+  const auto read = read_image(confinement, *file, "/one/file", Depth::entry);
+  ASSERT_TRUE(read) << read.error().message();
+  EXPECT_EQ(read->entries[0].modified.nanoseconds, 999'999'999U);
+}
+
+// An image of a few blocks that says to have two thousand million inodes, and that all may be used.
+class CheckImageOfManyInodes : public CheckImage {
+ protected:
+  void SetUp() override {
+    CheckImage::SetUp();
+    if (IsSkipped()) return;
+    constexpr std::uint32_t kGroups = 61'035;
+    constexpr std::uint32_t kBlocksPerGroup = 1096;
+    constexpr std::uint32_t kInodesPerGroup = 32'768;
+    image_.patch_number(1024 + 0x00, kGroups * kInodesPerGroup);
+    image_.patch_number(1024 + 0x04, kGroups * kBlocksPerGroup);
+    image_.patch_number(1024 + 0x20, kBlocksPerGroup);
+    image_.patch_number(1024 + 0x24, kBlocksPerGroup);
+    image_.patch_number(1024 + 0x28, kInodesPerGroup);
+    std::filesystem::resize_file(image_.path(), std::uint64_t{kGroups} * kBlocksPerGroup * 4096);
+  }
+  Ext4Image image_{"-I 128 -O ^metadata_csum,^uninit_bg,^resize_inode"};
+};
+
+TEST_F(CheckImageOfManyInodes, IsNotGivenAllTheMemoryThatItWouldTake) {
+  class NothingRuns final : public os::Confinement {
+   public:
+    Result<std::string> run(const os::ConfinementLimits& limits,
+                            const std::function<Result<std::string>()>& /*work*/) override {
+      memory = limits.memory_bytes;
+      return "";
+    }
+    std::uint64_t memory = 0;
+  };
+  NothingRuns confinement;
+  const auto file = image_.open();
+  ASSERT_TRUE(check_image(confinement, *file));
+  EXPECT_GT(confinement.memory, 0U);
+  EXPECT_LE(confinement.memory, std::uint64_t{2} << 30);
+}
+
+TEST_F(CheckImageOfManyInodes, IsTooLargeAndNotDamaged) {
+  FakeConfinement confinement;
+  const auto file = image_.open();
+  const auto lines = check_image(confinement, *file);
+  ASSERT_FALSE(lines);
+  EXPECT_EQ(lines.error().code(), ErrorCode::no_space) << lines.error().message();
+  EXPECT_NE(lines.error().message().find("too large to be checked"), std::string::npos);
+}
+
+TEST_F(CheckImage, ANameOfAnInodeInAGroupThatWasNeverUsedIsFound) {
+  const Ext4Image image("-g 1024");
+  ASSERT_TRUE(image.debugfs("link <8000> /nothing\n"));
+  ASSERT_FALSE(image.is_consistent());
+  const std::string lines = joined(check(image));
+  EXPECT_NE(lines.find("is an inode that is free"), std::string::npos) << lines;
+}
+
+TEST_F(CheckImage, ATypeOfDotsThatIsNoneOfAFolderIsFound) {
+  ScratchFolder folder;
+  fill(folder);
+  for (const std::uint64_t type_at : {7U, 12U + 7U}) {
+    const Ext4Image image(std::string(kPlain) + " -d " + folder.path());
+    image.patch_number<std::uint8_t>(image.block_at("/one", 0) + type_at, 1);
+    EXPECT_FALSE(image.is_consistent());
+    EXPECT_NE(check(image).size(), 0U) << type_at;
+  }
+}
+
+TEST_F(CheckImage, DataWithinAnInodeThatIsNotThereIsFound) {
+  ScratchFolder folder;
+  fill(folder);
+  const Ext4Image image("-O inline_data,^metadata_csum -d " + folder.path());
+  ASSERT_TRUE(image.debugfs("ea_rm /one/two/file system.data\n"));
+  ASSERT_FALSE(image.is_consistent());
+  EXPECT_NE(check(image).size(), 0U);
+}
+
+TEST_F(CheckImage, AnAttributeThatBelongsToNoFileIsFound) {
+  ScratchFolder folder;
+  fill(folder);
+  const Ext4Image image("-O ea_inode,^metadata_csum -d " + folder.path());
+  image.scratch().put("value", std::string(9000, 'v'));
+  ASSERT_TRUE(
+      image.debugfs("ea_set -f " + (image.scratch() / "value") + " /one/file user.large\n"));
+  Ext4Image::run("e2fsck -fy " + image.path());  // debugfs does not count its blocks
+  ASSERT_EQ(joined(check(image)), "");
+  // The mark of the attributes in the inode: without it there are none.
+  image.patch_number<std::uint32_t>(image.inode_at("/one/file") + 160, 0);
+  EXPECT_FALSE(image.is_consistent());
+  const std::string lines = joined(check(image));
+  EXPECT_NE(lines.find("for an attribute, but no file has that"), std::string::npos) << lines;
+}
+
+TEST_F(CheckImage, FreePaddingOfABitmapIsFound) {
+  // The last group has 1000 blocks.
+  const Ext4Image image(std::string(kPlain) + " -g 8192", "9192");
+  ASSERT_TRUE(image.made());
+  ASSERT_EQ(joined(check(image)), "");
+  const std::string stats = image.ask("show_super_stats");
+  const auto group = stats.find("Group  1:");
+  ASSERT_NE(group, std::string::npos);
+  const auto at = stats.find("block bitmap at ", group);
+  const std::uint64_t bitmap = std::stoull(stats.substr(at + 16)) * 4096;
+  image.patch(bitmap + 900, std::string_view("\0", 1));
+  EXPECT_FALSE(image.is_consistent());
+  EXPECT_NE(check(image).size(), 0U);
 }
 
 TEST_F(CheckImage, HiddenFilesOfQuotasAreConsistent) {
@@ -215,6 +376,10 @@ INSTANTIATE_TEST_SUITE_P(
         Damage{"LinkEmpty", "set_inode_field /one/link size 0\n"},
         Damage{"JournalGone", "clri <8>\n"}, Damage{"RootGone", "clri <2>\n"},
         Damage{"RootFile", "set_inode_field <2> mode 0100644\n"},
+        Damage{"FileLargerThanTheImageKnows",
+               "feature -large_file\nset_inode_field /one/file size 0x100000000\n"},
+        Damage{"FragmentAddress", "set_inode_field /one/file faddr 5\n"},
+        Damage{"IndexOfAFile", "set_inode_field /one/file flags 0x81000\n"},
         Damage{"AttributePlace", "set_inode_field /one/file file_acl 99999\n"}),
     [](const auto& made) { return std::string(made.param.name); });
 

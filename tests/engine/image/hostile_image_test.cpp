@@ -63,6 +63,16 @@ TEST_F(HostileImage, AFolderWhoseParentIsAnother) {
   expect_refused("'..'");
 }
 
+TEST_F(HostileImage, ATopThatIsNoFolder) {
+  for (const char* mode : {"0100644", "0120777", "010644"}) {
+    ASSERT_TRUE(image_->debugfs("set_inode_field <2> mode " + std::string(mode) + "\n"));
+    expect_refused("inode 2 of the image should be the top folder");
+    const auto below = read("/one");
+    ASSERT_FALSE(below) << "not_found would be taken for an image without it";
+    EXPECT_EQ(below.error().code(), ErrorCode::not_trusted);
+  }
+}
+
 TEST_F(HostileImage, NamesThatAreNone) {
   struct Case {
     std::string_view name;
