@@ -12,7 +12,7 @@ Result<int> run_clone(Context& context) {
   os::FileSystem& files = context.system().files;
   const std::string& source = context.options.arguments()[0];
   const std::string& target = context.options.arguments()[1];
-  UPDATE_TRY(clone_file(files, source, target));
+  UPDATE_TRY(clone_file(context.system(), source, target));
   UPDATE_TRY_ASSIGN(const auto made, open_named_file(files, target));
   UPDATE_TRY_ASSIGN(const os::FileInfo info, made->info());
   print_document(context, cloned_document(source, target, info.identity.size));

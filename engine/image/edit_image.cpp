@@ -2,7 +2,7 @@
 
 #include "engine/base/text.hpp"
 #include "engine/image/file/clone_file.hpp"
-#include "engine/image/file/named_file.hpp"
+#include "engine/image/file/lock_image.hpp"
 #include "engine/image/file/output_file.hpp"
 #include "engine/image/read/read_image.hpp"
 #include "engine/image/watched_contents.hpp"
@@ -19,23 +19,6 @@ constexpr std::uint32_t kNewImageMode = 0600;    // never used: the image is the
 constexpr OwnerRule kAsGiven{true};
 
 using Names = std::vector<std::string>;
-
-// Somebody else's change between the opening and the locking puts another file in this place, and a
-// copy of the old one would undo it.
-Result<std::unique_ptr<os::File>> lock_image(const os::System& system, const std::string& image) {
-  constexpr int kAttempts = 3;
-  for (int attempt = 0; attempt < kAttempts; ++attempt) {
-    UPDATE_TRY_ASSIGN(const NamedPlace place, open_named_place(system.files, image));
-    UPDATE_TRY_ASSIGN(auto file, place.folder->open_file(place.name));
-    UPDATE_TRY_ASSIGN(const bool locked, file->try_lock());
-    if (!locked) break;
-    UPDATE_TRY_ASSIGN(const os::FileInfo info, file->info());
-    UPDATE_TRY_ASSIGN(const auto present, place.folder->lookup(place.name));
-    if (present && present->identity.same_inode(info.identity)) return file;
-  }
-  return fail(Error(ErrorCode::busy, "somebody else is working on the image " + escape(image))
-                  .hint("try again when they are done"));
-}
 
 bool is_folder(const Tree& tree) {
   return tree.entries.front().type == EntryType::folder;
@@ -73,7 +56,7 @@ Result<Made> add_to_copy(const os::System& system, const std::string& image, os:
   UPDATE_TRY_ASSIGN(const os::FileInfo info, original.info());
   UPDATE_TRY_ASSIGN(OutputFile output, OutputFile::create(system.files, image, kNewImageMode,
                                                           system.host.random_u32()));
-  UPDATE_TRY(copy_contents(original, output.file()));
+  UPDATE_TRY(copy_contents(original, output.file(), &system.stop));
   WatchedContents watched(*addition.source.contents, options.copied,
                           addition.source.tree.total_size());
   UPDATE_TRY(add_to_image(system.confinement, output.file(), join_image_path(addition.names),
@@ -143,7 +126,7 @@ Error about_image(Error error, const std::string& image) {
 Result<Made> put_into(const os::System& system, const std::string& image, NewFile file,
                       std::string_view path, const EntryOptions& options,
                       const ImageOptions& image_options) {
-  UPDATE_TRY_ASSIGN(const auto original, lock_image(system, image));
+  UPDATE_TRY_ASSIGN(const auto original, lock_image(system.files, image));
   UPDATE_TRY_ASSIGN(Names names, file_names(system, *original, file, path));
   Tree& tree = file.source.tree;
   Entry& entry = tree.entries.back();
@@ -188,7 +171,7 @@ Result<Made> make_folder(const os::System& system, const std::string& image, std
   const auto make = [&]() -> Result<Made> {
     UPDATE_TRY_ASSIGN(Names names, split_image_path(path));
     if (names.empty()) return fail(ErrorCode::usage, "the top folder of an image is always there");
-    UPDATE_TRY_ASSIGN(const auto original, lock_image(system, image));
+    UPDATE_TRY_ASSIGN(const auto original, lock_image(system.files, image));
     const Entry folder = folder_of(options, making_time(system, times));
     HostTree made{Tree{}, std::make_unique<NoContents>()};
     made.tree.entries.assign(2, folder);
@@ -220,7 +203,7 @@ Result<Made> add_tree(const os::System& system, const std::string& image, HostTr
                       std::string_view path, const ImageOptions& options) {
   const auto add_all = [&]() -> Result<Made> {
     UPDATE_TRY_ASSIGN(Names names, split_image_path(path));
-    UPDATE_TRY_ASSIGN(const auto original, lock_image(system, image));
+    UPDATE_TRY_ASSIGN(const auto original, lock_image(system.files, image));
     return add(system, image, *original, {std::move(source), std::move(names), false, {}},
                options.owners, options);
   };

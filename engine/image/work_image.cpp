@@ -2,6 +2,8 @@
 
 #include "engine/base/sha256.hpp"
 #include "engine/base/text.hpp"
+#include "engine/image/file/copied_mode.hpp"
+#include "engine/image/file/lock_image.hpp"
 #include "engine/image/file/named_file.hpp"
 #include "engine/image/file/output_file.hpp"
 #include "engine/image/read/read_image.hpp"
@@ -67,18 +69,20 @@ IdentityBytes part_of(const Sha256Digest& digest, std::size_t begin) {
 
 struct Source {
   std::unique_ptr<os::File> file;
+  os::FileInfo info;
   std::uint32_t mode = 0;
 };
 
 Result<Source> open_source(const os::System& system, const std::string& path) {
   UPDATE_TRY_ASSIGN(auto file, open_named_file(system.files, path));
   UPDATE_TRY_ASSIGN(const os::FileInfo info, file->info());
-  return Source{std::move(file), info.mode & kReadWriteBits};
+  UPDATE_TRY_ASSIGN(const std::uint32_t mode, mode_without_acl(*file));
+  return Source{std::move(file), info, mode & kReadWriteBits};
 }
 
 // An empty tree where the rootfs has no such folder.
 Result<Tree> read_seed_folder(const os::System& system, os::File& rootfs) {
-  auto tree = read_image(system.confinement, rootfs, kSeedFolder, Depth::tree);
+  auto tree = read_image(system.confinement, rootfs, kSeedFolder, Depth::contents);
   if (!tree && tree.error().code() == ErrorCode::not_found) return Tree{};
   if (tree && tree->entries.front().type != EntryType::folder) {
     return fail(ErrorCode::failed, std::string(kSeedFolder) + " in the image is not a folder");
@@ -92,7 +96,7 @@ Result<Made> seed_from(const os::System& system, const std::string& rootfs, cons
   UPDATE_TRY_ASSIGN(const Tree tree, read_seed_folder(system, *source.file));
   UPDATE_TRY_ASSIGN(const std::uint64_t least, work_seed_size(tree.total_size()));
   const std::uint64_t bytes = size_for(needed_for(tree), least, kSeedStep);
-  ImageContents contents(*source.file);
+  ImageContents contents(*source.file, source.info);
   return make_image(system, out, source.mode, bytes, tree, contents, options);
 }
 
@@ -101,7 +105,7 @@ Result<Made> disk_from(const os::System& system, const std::string& seed, const 
   UPDATE_TRY_ASSIGN(const Source source, open_source(system, seed));
   UPDATE_TRY_ASSIGN(const Tree tree,
                     read_image(system.confinement, *source.file, "/", Depth::tree));
-  ImageContents contents(*source.file);
+  ImageContents contents(*source.file, source.info);
   return make_image(system, disk, source.mode, bytes, tree, contents, options);
 }
 
@@ -168,6 +172,7 @@ Result<Made> make_image(const os::System& system, const std::string& target, std
                         const ImageOptions& options) {
   const Geometry geometry{bytes, options.grow_to_bytes, options.label};
   UPDATE_TRY(check_fits(needed_for(tree), geometry));
+  UPDATE_TRY_ASSIGN(const auto held, lock_present(system.files, target));
   UPDATE_TRY_ASSIGN(OutputFile output,
                     OutputFile::create(system.files, target, mode, system.host.random_u32()));
   const Identity identity = make_identity(system, options.identity, tree, bytes);

@@ -60,8 +60,8 @@ Identity make_identity(const os::System& system, const IdentityRule& rule, const
                        std::uint64_t image_bytes);
 
 /// An image of `bytes` with `tree` at its top takes the place of `target`, whole or not at all;
-/// durable on return. `mode` is for a target that is new. no_space, as check_fits, before anything
-/// is written.
+/// durable on return. `mode` is for a target that is new; one that is there is locked meanwhile.
+/// busy: somebody else works on it. no_space, as check_fits, before anything is written.
 Result<Made> make_image(const os::System& system, const std::string& target, std::uint32_t mode,
                         std::uint64_t bytes, const Tree& tree, Contents& contents,
                         const ImageOptions& options);

@@ -1,6 +1,9 @@
 #include "engine/image/file/copy_range.hpp"
 
+#include "engine/os/check_stop.hpp"
+
 #include <algorithm>
+#include <array>
 #include <optional>
 #include <span>
 
@@ -10,7 +13,7 @@ namespace {
 // The block of nearly every file system that can share; one with larger blocks says no by itself.
 constexpr std::uint64_t kSharedBlock = 4096;
 constexpr std::size_t kBufferBytes = 1U << 20;
-constexpr std::uint64_t kKernelCopyMax = 1U << 30;  // copy_file_range(2): less than 2 GiB at once
+constexpr std::uint64_t kKernelCopyMax = 32U << 20;  // at once: nobody waits long for a stop
 
 Error became_shorter() {
   return {ErrorCode::failed, "the source became shorter while it was read"};
@@ -27,9 +30,14 @@ void RangeCopier::Range::advance(std::uint64_t count) {
 Status RangeCopier::copy(os::File& source, std::uint64_t source_offset, os::File& target,
                          std::uint64_t offset, std::uint64_t length) {
   Range range{source_offset, offset, length};
+  UPDATE_TRY(check_stop());
   if (shares_) UPDATE_TRY(share_blocks(source, target, range));
   if (kernel_copies_) UPDATE_TRY(copy_in_kernel(source, target, range));
   return copy_through_memory(source, target, range);
+}
+
+Status RangeCopier::check_stop() {
+  return stop_ == nullptr ? Status{} : os::check_stop(*stop_);
 }
 
 /// Whole blocks alone: what is left of a last one is copied.
@@ -43,6 +51,7 @@ Status RangeCopier::share_blocks(os::File& source, os::File& target, Range& rang
 
 Status RangeCopier::copy_in_kernel(os::File& source, os::File& target, Range& range) {
   while (range.length > 0) {
+    UPDATE_TRY(check_stop());
     const auto wanted = std::min(kKernelCopyMax, range.length);
     UPDATE_TRY_ASSIGN(const auto count,
                       target.copy_from(source, range.source_offset, range.offset, wanted));
@@ -58,6 +67,7 @@ Status RangeCopier::copy_through_memory(os::File& source, os::File& target, Rang
   const std::size_t most = std::min<std::uint64_t>(kBufferBytes, range.length);
   if (buffer_.size() < most) buffer_.resize(most);
   while (range.length > 0) {
+    UPDATE_TRY(check_stop());
     const auto wanted = std::min<std::uint64_t>(buffer_.size(), range.length);
     const auto chunk = std::span(buffer_).first(wanted);
     UPDATE_TRY_ASSIGN(const std::size_t count, source.read_at(chunk, range.source_offset));
@@ -66,6 +76,16 @@ Status RangeCopier::copy_through_memory(os::File& source, os::File& target, Rang
     range.advance(wanted);
   }
   return {};
+}
+
+Status check_end(os::File& source, std::uint64_t size) {
+  std::array<std::byte, 1> more{};
+  UPDATE_TRY_ASSIGN(const std::size_t count, source.read_at(more, size));
+  if (count == 0) return {};
+  UPDATE_TRY_ASSIGN(const os::FileInfo info, source.info());
+  if (info.identity.size > size) return {};  // it grew meanwhile
+  return fail(Error(ErrorCode::failed, "the source has more bytes than it says")
+                  .hint("cat SOURCE > FILE makes a file of what the kernel shows"));
 }
 
 }  // namespace update

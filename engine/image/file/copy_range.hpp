@@ -6,6 +6,7 @@
 
 #include "engine/base/result.hpp"
 #include "engine/os/filesystem.hpp"
+#include "engine/os/host.hpp"
 
 namespace update {
 
@@ -14,7 +15,10 @@ namespace update {
 /// that one copier is for the files of one source and one target file system.
 class RangeCopier {
  public:
-  /// failed: `source` ends before all was copied.
+  /// `stop` is asked every few MiB; none: for copies that are made to their end.
+  explicit RangeCopier(os::StopRequest* stop = nullptr) : stop_(stop) {}
+
+  /// failed: `source` ends before all was copied. interrupted, terminated.
   Status copy(os::File& source, std::uint64_t source_offset, os::File& target, std::uint64_t offset,
               std::uint64_t length);
 
@@ -25,13 +29,19 @@ class RangeCopier {
     std::uint64_t length;
     void advance(std::uint64_t count);
   };
+  Status check_stop();
   Status share_blocks(os::File& source, os::File& target, Range& range);
   Status copy_in_kernel(os::File& source, os::File& target, Range& range);
   Status copy_through_memory(os::File& source, os::File& target, Range& range);
 
+  os::StopRequest* stop_;
   bool shares_ = true;
   bool kernel_copies_ = true;
   std::vector<std::byte> buffer_;
 };
+
+/// All of `source` up to `size`, which it said to have, was read. failed: it has more, and says
+/// still that it has not, as what the kernel shows in /proc does.
+Status check_end(os::File& source, std::uint64_t size);
 
 }  // namespace update

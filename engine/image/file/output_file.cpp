@@ -2,6 +2,8 @@
 
 #include "engine/base/layout.hpp"
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <optional>
 #include <utility>
@@ -23,6 +25,32 @@ Status remove_left_temporaries(const NamedPlace& place) {
   return {};
 }
 
+struct Temporary {
+  std::string name;
+  std::unique_ptr<os::File> file;
+};
+
+/// A new file beside the target, locked: others leave it alone.
+Result<Temporary> make_temporary(const NamedPlace& place, std::uint32_t random) {
+  constexpr std::uint32_t kPrivate = 0600;
+  constexpr std::uint32_t kAttempts = 8;
+  for (std::uint32_t attempt = 0; attempt < kAttempts; ++attempt) {
+    const std::string name = helper_temporary_name(place.name, random + attempt);
+    if (name.size() > kNameMax) {
+      return fail(ErrorCode::usage, "its name is too long to have a temporary one beside it");
+    }
+    UPDATE_TRY_ASSIGN(auto file, place.folder->create_file(name, kPrivate));
+    UPDATE_TRY_ASSIGN(const bool locked, file->try_lock());
+    // Before it was locked it looked like one that was left, and another run may have removed it.
+    UPDATE_TRY_ASSIGN(const os::FileInfo info, file->info());
+    UPDATE_TRY_ASSIGN(const auto present, place.folder->lookup(name));
+    if (locked && present && present->identity.same_inode(info.identity)) {
+      return Temporary{name, std::move(file)};
+    }
+  }
+  return fail(Error(ErrorCode::busy, "others are writing it, too").hint("try again later"));
+}
+
 /// As the file that is replaced, where there is one.
 Status take_metadata(os::File& file, const std::optional<os::FileInfo>& old, std::uint32_t mode) {
   constexpr std::uint32_t kPermissionBits = 0777;
@@ -37,7 +65,6 @@ Status take_metadata(os::File& file, const std::optional<os::FileInfo>& old, std
 
 Result<OutputFile> OutputFile::create(os::FileSystem& files, const std::string& target,
                                       std::uint32_t mode, std::uint32_t random) {
-  constexpr std::uint32_t kPrivate = 0600;
   const auto make = [&]() -> Result<OutputFile> {
     UPDATE_TRY_ASSIGN(NamedPlace place, open_named_place(files, target));
     UPDATE_TRY_ASSIGN(const auto old, place.folder->lookup(place.name));
@@ -45,14 +72,9 @@ Result<OutputFile> OutputFile::create(os::FileSystem& files, const std::string& 
       return fail(Error(ErrorCode::failed, "it is not a regular file, and is left alone")
                       .hint("remove it, or name another file"));
     }
-    const std::string temporary = helper_temporary_name(place.name, random);
-    if (temporary.size() > kNameMax) {
-      return fail(ErrorCode::usage, "its name is too long to have a temporary one beside it");
-    }
     UPDATE_TRY(remove_left_temporaries(place));
-    UPDATE_TRY_ASSIGN(auto file, place.folder->create_file(temporary, kPrivate));
-    OutputFile output(std::move(place), temporary, std::move(file));
-    UPDATE_TRY(output.file_->try_lock());
+    UPDATE_TRY_ASSIGN(Temporary temporary, make_temporary(place, random));
+    OutputFile output(std::move(place), std::move(temporary.name), std::move(temporary.file));
     UPDATE_TRY(take_metadata(*output.file_, old, mode));
     return output;
   };
@@ -79,6 +101,37 @@ Status OutputFile::commit() {
   if (replaced) return replaced;
   return fail(
       std::move(replaced).error().with("writing " + place_.name + " in " + place_.folder->path()));
+}
+
+Status OutputFile::give_new_name() {
+  // A link, which replaces nothing; renaming without replacing is what fewer file systems can.
+  Status linked = place_.folder->link(temporary_, *place_.folder, place_.name);
+  constexpr std::array kNoLinks{EPERM, EMLINK, EOPNOTSUPP, EXDEV};
+  const int number = linked ? 0 : linked.error().system_errno();
+  if (std::find(kNoLinks.begin(), kNoLinks.end(), number) == kNoLinks.end()) return linked;
+  UPDATE_TRY_ASSIGN(const auto present, place_.folder->lookup(place_.name));
+  if (present) return fail(Error::from_errno(EEXIST, place_.name));
+  UPDATE_TRY(place_.folder->rename(temporary_, place_.name));
+  temporary_.clear();
+  return {};
+}
+
+Status OutputFile::commit_new() {
+  UPDATE_TRY(file_->sync());
+  UPDATE_TRY(give_new_name());
+  const auto settle = [&]() -> Status {
+    if (!temporary_.empty()) UPDATE_TRY(place_.folder->unlink(temporary_).map([](bool) {}));
+    return place_.folder->sync();
+  };
+  Status settled = settle();
+  if (settled) {
+    temporary_.clear();
+    return settled;
+  }
+  const auto removed = place_.folder->unlink(place_.name);
+  if (removed) return settled;
+  return fail(std::move(settled).error().with(place_.name + " is left, since " +
+                                              removed.error().message()));
 }
 
 }  // namespace update::image

@@ -24,10 +24,15 @@ class OutputFile {
   os::File& file() { return *file_; }
   /// The file is complete: synced, renamed, the folder synced. Durable on return.
   Status commit();
+  /// The same where there is to be no target yet: one that was made meanwhile is left alone
+  /// (EEXIST). After any failure the target is not there.
+  Status commit_new();
 
  private:
   OutputFile(NamedPlace place, std::string temporary, std::unique_ptr<os::File> file)
       : place_(std::move(place)), temporary_(std::move(temporary)), file_(std::move(file)) {}
+
+  Status give_new_name();
 
   NamedPlace place_;
   std::string temporary_;  ///< empty once it was renamed

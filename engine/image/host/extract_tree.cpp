@@ -42,7 +42,8 @@ class Extraction {
         stop_(stop),
         top_(top),
         chain_(top),
-        first_names_(top) {}
+        first_names_(top),
+        copier_(&stop) {}
 
   Status run() {
     // Nobody else looks in, or finds a program with set-id bits, before all is as it will be.

@@ -4,7 +4,6 @@
 #include "engine/image/ext4/superblock.hpp"
 #include "engine/image/file/copy_range.hpp"
 #include "engine/image/write/mkfs.hpp"
-#include "engine/os/check_stop.hpp"
 
 #include <algorithm>
 #include <span>
@@ -52,7 +51,8 @@ std::vector<DataRun> join(std::vector<DataRun> runs, std::uint64_t source_bytes,
 /// has little left to wait for.
 class Copying {
  public:
-  Copying(os::File& target, Contents& contents) : target_(target), contents_(contents) {}
+  Copying(os::File& target, Contents& contents, os::StopRequest& stop)
+      : target_(target), contents_(contents), copier_(&stop) {}
 
   Status copy(os::File& source, const DataRun& run) {
     for (std::uint64_t done = 0; done < run.length;) {
@@ -83,16 +83,18 @@ class Copying {
   std::uint64_t end_ = 0;
 };
 
-Status copy_joined(std::vector<DataRun> runs, os::File& source, Contents& contents,
-                   os::File& target, LastBlocks last_blocks, os::StopRequest& stop) {
+Status copy_joined(std::vector<DataRun> runs, const Tree& tree, os::File& source,
+                   Contents& contents, os::File& target, LastBlocks last_blocks,
+                   os::StopRequest& stop) {
+  if (runs.empty()) return {};
+  const EntryIndex last = runs.back().entry;
   UPDATE_TRY_ASSIGN(const os::FileInfo info, source.info());
   const bool whole_blocks = last_blocks == LastBlocks::whole && has_whole_blocks(source);
-  Copying copying(target, contents);
+  Copying copying(target, contents, stop);
   for (const DataRun& run : join(std::move(runs), info.identity.size, whole_blocks)) {
-    UPDATE_TRY(os::check_stop(stop));
     UPDATE_TRY(copying.copy(source, run));
   }
-  return {};
+  return contents.close(tree, last);
 }
 
 Status copy_entry(std::span<const DataRun> runs, const Tree& tree, Contents& contents,
@@ -110,13 +112,12 @@ Status copy_entry(std::span<const DataRun> runs, const Tree& tree, Contents& con
 Status copy_data(std::vector<DataRun> runs, const Tree& tree, Contents& contents, os::File& target,
                  LastBlocks last_blocks, os::StopRequest& stop) {
   if (os::File* const source = contents.whole()) {
-    return copy_joined(std::move(runs), *source, contents, target, last_blocks, stop);
+    return copy_joined(std::move(runs), tree, *source, contents, target, last_blocks, stop);
   }
-  Copying copying(target, contents);
+  Copying copying(target, contents, stop);
   for (std::size_t begin = 0; begin < runs.size();) {
     std::size_t end = begin;
     while (end < runs.size() && runs[end].entry == runs[begin].entry) ++end;
-    UPDATE_TRY(os::check_stop(stop));
     Status copied =
         copy_entry(std::span(runs).subspan(begin, end - begin), tree, contents, copying);
     if (!copied) {

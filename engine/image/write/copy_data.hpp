@@ -15,7 +15,7 @@ enum class LastBlocks : std::uint8_t {
 };
 
 /// Copies the bytes of a tree's files to where they belong in the image `target`. interrupted,
-/// terminated: between two runs.
+/// terminated: within a few MiB. failed: the bytes were changed meanwhile.
 Status copy_data(std::vector<DataRun> runs, const Tree& tree, Contents& contents, os::File& target,
                  LastBlocks last_blocks, os::StopRequest& stop);
 

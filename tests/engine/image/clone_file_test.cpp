@@ -3,10 +3,12 @@
 #include "engine/os/filesystem_linux.hpp"
 #include "tests/engine/installation/scratch_folder.hpp"
 #include "tests/fake/fake_filesystem.hpp"
+#include "tests/fake/fake_system.hpp"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -17,10 +19,23 @@ namespace {
 
 using Verb = FakeCall::Verb;
 
+/// A system of these files, whatever else it needs.
+struct SystemOf {
+  explicit SystemOf(os::FileSystem& files)
+      : system{files,     fake.processes, fake.services,    fake.clock,
+               fake.host, fake.stop,      fake.confinement, fake.table} {}
+  FakeSystem fake;
+  os::System system;
+};
+
+Status clone_on(os::FileSystem& files, const std::string& source, const std::string& target) {
+  return clone_file(SystemOf(files).system, source, target);
+}
+
 class CloneFile : public testing::Test {
  protected:
   Status clone(std::string_view source, std::string_view target) {
-    return clone_file(files_, scratch_ / source, scratch_ / target);
+    return clone_on(files_, scratch_ / source, scratch_ / target);
   }
   struct stat status_of(std::string_view name) {
     struct stat status {};
@@ -53,6 +68,33 @@ TEST_F(CloneFile, SetIdBitsAreNotPermissionBits) {
   ASSERT_EQ(chmod((scratch_ / "source").c_str(), 06755), 0);
   ASSERT_TRUE(clone("source", "target"));
   EXPECT_EQ(status_of("target").st_mode & 07777U, 0755U);
+}
+
+TEST_F(CloneFile, TheMaskOfAnAccessListBecomesNoRightOfTheGroup) {
+  scratch_.put("source", "x");
+  ASSERT_EQ(chmod((scratch_ / "source").c_str(), 0600), 0);
+  // Version 2; owner rw-, user 65534 rw-, group ---, mask rw-, others ---.
+  const std::string list(
+      "\2\0\0\0"
+      "\1\0\6\0\xFF\xFF\xFF\xFF\2\0\6\0\xFE\xFF\0\0"
+      "\4\0\0\0\xFF\xFF\xFF\xFF\20\0\6\0\xFF\xFF\xFF\xFF"
+      "\40\0\0\0\xFF\xFF\xFF\xFF",
+      44);
+  if (setxattr((scratch_ / "source").c_str(), "system.posix_acl_access", list.data(), list.size(),
+               0) != 0) {
+    GTEST_SKIP() << "the file system has no access lists";
+  }
+  ASSERT_EQ(status_of("source").st_mode & 07777U, 0660U);
+  ASSERT_TRUE(clone("source", "target"));
+  EXPECT_EQ(status_of("target").st_mode & 07777U, 0600U);
+}
+
+TEST_F(CloneFile, WhatTheKernelShowsAndDoesNotMeasureIsNotCopiedAsNothing) {
+  const Status cloned = clone_on(files_, "/proc/version", scratch_ / "target");
+  ASSERT_FALSE(cloned);
+  EXPECT_EQ(cloned.error().code(), ErrorCode::failed);
+  EXPECT_NE(cloned.error().message().find("more bytes than it says"), std::string::npos);
+  EXPECT_EQ(scratch_.count(), 0);
 }
 
 TEST_F(CloneFile, AnEmptyFileIsCopied) {
@@ -131,7 +173,7 @@ TEST_F(CloneFile, APathThatNamesNoFileIsAUsageError) {
     ASSERT_FALSE(cloned) << target;
     EXPECT_EQ(cloned.error().code(), ErrorCode::usage) << target;
   }
-  EXPECT_FALSE(clone_file(files_, "", scratch_ / "target"));
+  EXPECT_FALSE(clone_on(files_, "", scratch_ / "target"));
   EXPECT_EQ(scratch_.count(), 1);
 }
 
@@ -139,7 +181,7 @@ TEST_F(CloneFile, ARelativePathIsTakenFromTheWorkingFolder) {
   scratch_.put("source", "bytes");
   const auto before = std::filesystem::current_path();
   std::filesystem::current_path(scratch_.path());
-  const Status cloned = clone_file(files_, "source", "target");
+  const Status cloned = clone_on(files_, "source", "target");
   std::filesystem::current_path(before);
   ASSERT_TRUE(cloned);
   EXPECT_EQ(scratch_.read("target"), "bytes");
@@ -149,21 +191,21 @@ TEST_F(CloneFile, ARelativePathIsTakenFromTheWorkingFolder) {
 class CloneFileOnFake : public testing::Test {
  protected:
   CloneFileOnFake() { disk_.put_file("/a/source", bytes_, 0750); }
-  Status clone() { return clone_file(disk_, "/a/source", "/b/target"); }
+  Status clone() { return clone_on(disk_, "/a/source", "/b/target"); }
 
   std::string bytes_ = std::string(2'500'000, 'x') + "end";
   FakeFileSystem disk_;
 };
 
-TEST_F(CloneFileOnFake, TheFileAndThenItsFolderAreSyncedLast) {
+TEST_F(CloneFileOnFake, TheFileIsSyncedThenNamedThenItsFolderIsSynced) {
   disk_.make_folder("/b");
   ASSERT_TRUE(clone());
-  const auto& calls = disk_.calls();
-  ASSERT_GE(calls.size(), 2U);
-  EXPECT_EQ(calls[calls.size() - 2].verb, Verb::sync_file);
-  EXPECT_EQ(calls[calls.size() - 2].path, "/b/target");
-  EXPECT_EQ(calls.back().verb, Verb::sync_folder);
-  EXPECT_EQ(calls.back().path, "/b");
+  std::vector<Verb> last;
+  for (const FakeCall& call : disk_.calls()) last.push_back(call.verb);
+  ASSERT_GE(last.size(), 4U);
+  last.erase(last.begin(), last.end() - 4);
+  EXPECT_EQ(last,
+            (std::vector<Verb>{Verb::sync_file, Verb::link, Verb::unlink, Verb::sync_folder}));
   disk_.lose(LossPattern::keep_nothing());
   EXPECT_EQ(disk_.read("/b/target"), bytes_);
   EXPECT_EQ(disk_.info("/b/target")->mode, 0750U);
@@ -200,12 +242,60 @@ TEST_F(CloneFileOnFake, AnyFailureLeavesNoTarget) {
   for (std::uint64_t call = 1; call <= calls; ++call) {
     FakeFileSystem disk(before);
     disk.fail_at(call, EIO);
-    const Status cloned = clone_file(disk, "/a/source", "/b/target");
+    const Status cloned = clone_on(disk, "/a/source", "/b/target");
     ASSERT_FALSE(cloned) << call;
     EXPECT_EQ(cloned.error().system_errno(), EIO) << call;
     EXPECT_FALSE(disk.exists("/b/target")) << call;
     EXPECT_EQ(disk.open_handles(), 0U) << call;
   }
+}
+
+TEST_F(CloneFileOnFake, AKillAtAnyCallLeavesNoTargetOrAllOfItAndNothingOnceItIsRunAgain) {
+  disk_.make_folder("/b");
+  for (const int link_error : {0, EPERM}) {
+    disk_.device("/").link_error = link_error;
+    FakeFileSystem counted(disk_.disk());
+    ASSERT_TRUE(clone_on(counted, "/a/source", "/b/target"));
+    EXPECT_EQ(counted.read("/b/target"), bytes_);
+    for (std::uint64_t call = 1; call <= counted.call_count(); ++call) {
+      SCOPED_TRACE(counted.lines()[call - 1]);
+      FakeFileSystem stopping(disk_.disk());
+      stopping.stop_at(call, When::after);
+      EXPECT_THROW(static_cast<void>(clone_on(stopping, "/a/source", "/b/target")), PowerCut);
+      stopping.kill();
+      if (stopping.exists("/b/target")) {
+        EXPECT_EQ(stopping.read("/b/target"), bytes_);
+        continue;
+      }
+      EXPECT_TRUE(clone_on(stopping, "/a/source", "/b/target"));
+      EXPECT_EQ(stopping.list_all(),
+                (std::vector<std::string>{"/a", "/a/source", "/b", "/b/target"}));
+    }
+  }
+}
+
+TEST_F(CloneFileOnFake, ATargetThatIsMadeMeanwhileIsLeftAlone) {
+  disk_.make_folder("/b");
+  for (const int link_error : {0, EPERM}) {
+    FakeFileSystem disk(disk_.disk());
+    disk.device("/").link_error = link_error;
+    disk.after_call(2, [&disk] { disk.put_file("/b/target", "another's"); });
+    const Status cloned = clone_on(disk, "/a/source", "/b/target");
+    ASSERT_FALSE(cloned);
+    EXPECT_EQ(cloned.error().system_errno(), EEXIST);
+    EXPECT_EQ(disk.read("/b/target"), "another's");
+  }
+}
+
+TEST_F(CloneFileOnFake, AStopIsHeededWithinTheFile) {
+  disk_.make_folder("/b");
+  disk_.device("/").copy_chunk = 1'000'000;
+  SystemOf on(disk_);
+  disk_.after_call(3, [&on] { on.fake.stop.send(os::StopRequest::Signal::interrupt); });
+  const Status cloned = clone_file(on.system, "/a/source", "/b/target");
+  ASSERT_FALSE(cloned);
+  EXPECT_EQ(cloned.error().code(), ErrorCode::interrupted);
+  EXPECT_EQ(disk_.list_all(), (std::vector<std::string>{"/a", "/a/source", "/b"}));
 }
 
 TEST_F(CloneFileOnFake, AFullDiskIsToldAsSuchAndLeavesNoTarget) {
@@ -222,9 +312,9 @@ TEST_F(CloneFileOnFake, ASourceThatBecomesShorterMeanwhileIsAnError) {
     FakeFileSystem disk(disk_.disk());
     disk.device("/").kernel_copies = kernel_copies;
     disk.device("/").copy_chunk = 1'000'000;
-    // The first call makes the target, the second writes the first part of it.
-    disk.after_call(2, [&disk] { disk.overwrite("/a/source", "short"); });
-    EXPECT_FALSE(clone_file(disk, "/a/source", "/b/target")) << kernel_copies;
+    // The first two make the target, the third writes the first part of it.
+    disk.after_call(3, [&disk] { disk.overwrite("/a/source", "short"); });
+    EXPECT_FALSE(clone_on(disk, "/a/source", "/b/target")) << kernel_copies;
     EXPECT_FALSE(disk.exists("/b/target"));
   }
 }

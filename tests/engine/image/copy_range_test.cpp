@@ -1,6 +1,7 @@
 #include "engine/image/file/copy_range.hpp"
 
 #include "tests/fake/fake_filesystem.hpp"
+#include "tests/fake/fake_system.hpp"
 #include "tests/fake/fake_test.hpp"
 
 namespace update {
@@ -58,6 +59,21 @@ TEST_F(CopyOfARange, RemembersWhatTheFileSystemsCannot) {
   ASSERT_TRUE(copier.copy(*source, 4096, *target, 4096, 4096));
   EXPECT_EQ(copied(), bytes.substr(0, 8192));
   EXPECT_EQ(fs.count(Verb::write), 2U);
+}
+
+TEST_F(CopyOfARange, AStopIsHeededBetweenTwoSteps) {
+  for (const bool kernel_copies : {true, false}) {
+    FakeStop stop;
+    RangeCopier stopped(&stop);
+    fs.device("/d").kernel_copies = kernel_copies;
+    fs.device("/d").copy_chunk = 1'000'000;
+    const std::uint64_t before = fs.call_count();
+    fs.after_call(before + 1, [&] { stop.send(os::StopRequest::Signal::terminate); });
+    const Status status = stopped.copy(*source, 0, *target, 0, bytes.size());
+    ASSERT_FALSE(status);
+    EXPECT_EQ(status.error().code(), ErrorCode::terminated);
+    EXPECT_EQ(fs.call_count(), before + 1);
+  }
 }
 
 TEST_F(CopyOfARange, NothingIsNothing) {

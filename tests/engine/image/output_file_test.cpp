@@ -109,6 +109,26 @@ TEST_F(OutputFileOnFakeDisk, LeavesTheTemporaryOfARunThatGoesOn) {
   EXPECT_EQ(bytes(), "first");
 }
 
+TEST_F(OutputFileOnFakeDisk, ATemporaryThatAnotherRunRemovedOrTookIsNotWritten) {
+  const std::string first = "/d/.disk.ext4.0-00000007.tmp";
+  for (const bool locked : {false, true}) {
+    FakeFileSystem disk(fs.disk());
+    std::unique_ptr<os::File> other;
+    // Another run, between the making of the name and its lock.
+    disk.after_call(1, [&] {
+      if (locked) {
+        other = disk.open_folder("/d").value()->open_file(".disk.ext4.0-00000007.tmp").value();
+        EXPECT_TRUE(other->try_lock().value());
+      } else {
+        disk.remove(first);
+      }
+    });
+    ASSERT_TRUE(write_target(disk, "new"));
+    EXPECT_EQ(disk.read(kTarget), "new");
+    EXPECT_EQ(disk.exists(first), locked) << "it is the other run's";
+  }
+}
+
 TEST_F(OutputFileOnFakeDisk, AnErrorAtAnyCallLeavesTheOldFileAndNoOther) {
   fs.put_file(kTarget, "old");
   FakeFileSystem counted(fs.disk());

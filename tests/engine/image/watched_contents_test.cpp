@@ -27,6 +27,17 @@ TEST_F(WatchedContentsTest, AnImageIsStillOneFile) {
   EXPECT_EQ(watched.whole(), image_.get());
 }
 
+TEST_F(WatchedContentsTest, AnImageThatIsChangedMeanwhileIsNoted) {
+  ImageContents seen(*image_, image_->info().value());
+  const CopyObserver observer;
+  WatchedContents watched(seen, observer, 10);
+  EXPECT_TRUE(watched.close({}, 0));
+  files_.overwrite("/images/seed", "y");
+  const Status closed = watched.close({}, 0);
+  ASSERT_FALSE(closed);
+  EXPECT_EQ(closed.error().code(), ErrorCode::failed);
+}
+
 TEST_F(WatchedContentsTest, TellsWhatWasCopiedAndNeverMoreThanAll) {
   std::vector<std::uint64_t> told;
   const CopyObserver observer = [&](std::uint64_t done, std::uint64_t total) {
