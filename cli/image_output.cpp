@@ -20,6 +20,7 @@ std::string_view noun_of(image::Skipped kind) {
     case image::Skipped::attribute: return "attribute";
     case image::Skipped::owner: return "owner";
     case image::Skipped::set_id_bits: return "set-id mode";
+    case image::Skipped::mount_point: return "mount point";
   }
   return "";
 }

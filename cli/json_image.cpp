@@ -67,6 +67,7 @@ std::string_view name_of(image::Skipped kind) {
     case image::Skipped::attribute: return "attribute";
     case image::Skipped::owner: return "owner";
     case image::Skipped::set_id_bits: return "set_id_bits";
+    case image::Skipped::mount_point: return "mount_point";
   }
   return "";
 }

@@ -22,8 +22,9 @@ enum class Skipped : std::uint8_t {
   attribute,    ///< one that the target cannot hold or that is never carried (trusted.*)
   owner,        ///< extract: what an unprivileged caller may not set
   set_id_bits,  ///< extract without --keep-setid
+  mount_point,  ///< what lies in it is on another file system
 };
-inline constexpr std::size_t kSkippedKinds = 6;
+inline constexpr std::size_t kSkippedKinds = 7;
 
 /// Seconds since 1970 and nanoseconds (0 to 999,999,999). ext4 holds 1901 to 2446.
 struct Time {
@@ -45,8 +46,8 @@ struct Text {
   std::uint32_t length = 0;
 };
 
-/// One extended attribute: its name as the kernel gives it ("user.x"), its value as the kernel gives
-/// it (POSIX ACLs in the form of getxattr(2), version 2, whatever the disk has).
+/// One extended attribute: its name as the kernel gives it ("user.x"), its value as the kernel
+/// gives it (POSIX ACLs in the form of getxattr(2), version 2, whatever the disk has).
 struct Attribute {
   Text name;
   Text value;
@@ -110,9 +111,10 @@ struct Tree {
   std::uint64_t total_size() const;
 };
 
-/// Is `tree` as Tree and Entry promise, within `limits`: parents and links before their entry and of
-/// the right type, legal names, none twice in a folder, extents in order and within the size, parts
-/// of the text within it? not_trusted, naming the entry. For a tree that came from somebody else.
+/// Is `tree` as Tree and Entry promise, within `limits`: parents and links before their entry and
+/// of the right type, legal names, none twice in a folder, extents in order and within the size,
+/// parts of the text within it? not_trusted, naming the entry. For a tree that came from somebody
+/// else.
 Status check_tree(const Tree& tree, const TreeLimits& limits);
 
 /// As bytes and back, for the way from the confined child; decoding checks the framing, not the

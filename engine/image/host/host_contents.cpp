@@ -2,8 +2,6 @@
 
 #include <string>
 
-#include "engine/image/host/host_time.hpp"
-
 namespace update::image {
 namespace {
 
@@ -20,14 +18,13 @@ EntryIndex first_name(const Tree& tree, EntryIndex entry) {
 
 enum class Moment : std::uint8_t { before, after };
 
-Status check_same(const Tree& tree, EntryIndex index, os::File& file, Moment moment) {
-  const Entry& entry = tree.entries[first_name(tree, index)];
+Status check_same(const Tree& tree, EntryIndex index, os::File& file, const SeenFile& seen,
+                  Moment moment) {
   UPDATE_TRY_ASSIGN(const os::FileInfo info, file.info());
-  const bool same = info.identity.inode == entry.inode && info.identity.size == entry.size &&
-                    time_of(info.modified) == entry.modified;
+  const bool same = info.identity == seen.identity;
   // The bytes may be changed and the time set back: after the copy nothing else may have changed
   // either.
-  if (same && (moment == Moment::before || time_of(info.changed) == entry.changed)) return {};
+  if (same && (moment == Moment::before || info.changed == seen.changed)) return {};
   return fail(changed_meanwhile(tree, index));
 }
 
@@ -42,22 +39,22 @@ Result<os::File*> HostContents::open(const Tree& tree, EntryIndex entry) {
   };
   Status opened = reopen();
   if (!opened) return fail(std::move(opened).error().with("reading it again"));
-  UPDATE_TRY(check_same(tree, entry, *file_, Moment::before));
+  UPDATE_TRY(check_same(tree, entry, *file_, seen_[first], Moment::before));
   return file_.get();
 }
 
 Status HostContents::close(const Tree& tree, EntryIndex entry) {
   const std::unique_ptr<os::File> file = std::move(file_);
-  return check_same(tree, entry, *file, Moment::after);
+  return check_same(tree, entry, *file, seen_[first_name(tree, entry)], Moment::after);
 }
 
 Result<os::File*> OneFileContents::open(const Tree& tree, EntryIndex entry) {
-  UPDATE_TRY(check_same(tree, entry, *file_, Moment::before));
+  UPDATE_TRY(check_same(tree, entry, *file_, seen_, Moment::before));
   return file_.get();
 }
 
 Status OneFileContents::close(const Tree& tree, EntryIndex entry) {
-  return check_same(tree, entry, *file_, Moment::after);
+  return check_same(tree, entry, *file_, seen_, Moment::after);
 }
 
 }  // namespace update::image

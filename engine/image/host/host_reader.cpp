@@ -1,5 +1,6 @@
 #include "engine/image/host/host_reader.hpp"
 
+#include "engine/image/file/copy_range.hpp"
 #include "engine/image/host/host_attributes.hpp"
 #include "engine/image/host/host_time.hpp"
 
@@ -10,7 +11,6 @@ namespace update::image {
 namespace {
 
 constexpr std::string_view kLeftOutAtTop = "lost+found";
-constexpr std::uint64_t kBlockBytes = 4096;
 
 Error exchanged(const os::Folder& folder, const std::string& name) {
   return Error(ErrorCode::failed,
@@ -100,7 +100,15 @@ Status HostReader::read_subfolder(Level& level, const std::string& name, const o
   UPDATE_TRY_ASSIGN(const EntryIndex entry, add_entry(level.entry, name, EntryType::folder, info));
   UPDATE_TRY_ASSIGN(const os::Attributes attributes, folder->attributes());
   UPDATE_TRY(add_attributes(entry, attributes));
-  if (info.identity.device != device_) return {};  // a mount point: the empty folder alone
+  if (info.identity.device != device_) {
+    if (selection != nullptr && !selection->whole) {
+      return fail(Error(ErrorCode::failed, folder->path() + " is on another file system, and what "
+                                                            "the list names in it is not taken")
+                      .hint("ingest it by itself: --at puts it into its place"));
+    }
+    tree_.skip(Skipped::mount_point);  // the empty folder alone
+    return {};
+  }
   os::Folder* const opened = folder.get();
   return enter(
       {.owned = std::move(folder), .folder = opened, .selection = selection, .entry = entry});
@@ -151,8 +159,8 @@ Status HostReader::read_one_file(os::File& file, const std::string& name) {
 Result<bool> HostReader::add_hard_link(Level& level, const std::string& name,
                                        const os::FileInfo& info) {
   if (info.links < 2) return false;
-  const auto [known, added] =
-      linked_.try_emplace(info.identity.inode, static_cast<EntryIndex>(tree_.entries.size()));
+  const auto [known, added] = linked_.try_emplace({info.identity.device, info.identity.inode},
+                                                  static_cast<EntryIndex>(tree_.entries.size()));
   if (added) return false;
   const EntryIndex first = known->second;
   os::FileInfo nothing;
@@ -184,6 +192,7 @@ Result<EntryIndex> HostReader::add_entry(EntryIndex parent, std::string_view nam
   entry.links = static_cast<std::uint32_t>(info.links);
   entry.inode = info.identity.inode;
   tree_.entries.push_back(entry);
+  seen_.push_back({info.identity, info.changed});
   return static_cast<EntryIndex>(tree_.entries.size() - 1);
 }
 
@@ -205,7 +214,7 @@ Status HostReader::add_attributes(EntryIndex entry, const os::Attributes& attrib
 
 Status HostReader::add_extents(EntryIndex entry, os::File& file) {
   const std::uint64_t size = tree_.entries[entry].size;
-  if (size > 0 && size <= kBlockBytes) return add_extent(entry, 0, size);  // no use in asking
+  if (size == 0) return check_end(file, size);
   for (std::uint64_t offset = 0; offset < size;) {
     UPDATE_TRY_ASSIGN(const auto data, file.next_data(offset));
     if (!data || data->begin >= size) break;

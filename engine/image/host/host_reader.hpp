@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "engine/base/result.hpp"
+#include "engine/image/host/host_contents.hpp"
 #include "engine/image/tree.hpp"
 #include "engine/os/filesystem.hpp"
 
@@ -31,6 +32,8 @@ class HostReader {
   /// Below entry 0, which stands for a folder that is somewhere else.
   Status read_one_file(os::File& file, const std::string& name);
   Tree take() { return std::move(tree_); }
+  /// Of each entry of the tree.
+  std::vector<SeenFile> take_seen() { return std::move(seen_); }
 
  private:
   /// A folder that is being read.
@@ -60,9 +63,12 @@ class HostReader {
 
   const TreeLimits limits_;
   Tree tree_;
+  std::vector<SeenFile> seen_;
   std::uint64_t device_ = 0;
   std::deque<Level> levels_;
-  std::map<std::uint64_t, EntryIndex> linked_;  ///< by inode: those with several names
+  /// By device and inode: those with several names. A file system of several layers can show files
+  /// of several devices.
+  std::map<std::pair<std::uint64_t, std::uint64_t>, EntryIndex> linked_;
 };
 
 }  // namespace update::image

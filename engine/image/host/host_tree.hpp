@@ -19,12 +19,14 @@ struct HostTree {
 };
 
 /// All below the folder, `lost+found` at its top left out, nothing followed, no other file system
-/// entered... except by being the top itself. Names in byte order. Devices, sockets and pipes are
-/// counted. failed: something was exchanged while it was read.
+/// entered... except by being the top itself. Names in byte order. Devices, sockets, pipes and
+/// mount points are counted. failed: something was exchanged while it was read, or does not say how
+/// long it is (/proc).
 Result<HostTree> read_folder(os::FileSystem& files, const std::string& path,
                              const TreeLimits& limits = {});
 /// The entries that a list names (read_entry_list), each relative to `folder`, with the folders on
 /// the way; a folder means everything below it. usage: `..`, an absolute path, a missing entry.
+/// failed: one that lies below a mount point.
 Result<HostTree> read_listed(os::FileSystem& files, const std::string& folder,
                              const std::vector<std::string>& list, const TreeLimits& limits = {});
 /// One regular file as a tree of one entry named `name`, for `put`.

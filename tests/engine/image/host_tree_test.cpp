@@ -1,6 +1,7 @@
 #include "engine/image/host/host_tree.hpp"
 
 #include <fcntl.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
@@ -178,6 +179,29 @@ TEST_F(TreeOnTheHost, AListThatLeadsElsewhereIsAnErrorOfTheCaller) {
   }
 }
 
+TEST_F(TreeOnTheHost, AListedPathOfAnyLengthIsAnErrorAtMost) {
+  std::string line;
+  for (int part = 0; part < 300'000; ++part) line += "a/";
+  const auto tree = read_listed(files_, at("top"), {line});
+  ASSERT_FALSE(tree);
+  EXPECT_EQ(tree.error().code(), ErrorCode::usage);
+}
+
+TEST_F(TreeOnTheHost, AFileThatDoesNotSayHowLongItIsIsAnError) {
+  const auto one = read_one_file(files_, "/proc/version", "version");
+  ASSERT_FALSE(one);
+  EXPECT_NE(one.error().message().find("more bytes than it says"), std::string::npos);
+}
+
+TEST_F(TreeOnTheHost, ASmallHoleHasNoExtentEither) {
+  scratch_.put("top/hole", "");
+  ASSERT_EQ(::truncate(at("top/hole").c_str(), 4096), 0);
+  struct stat status {};
+  ASSERT_EQ(::stat(at("top/hole").c_str(), &status), 0);
+  if (status.st_blocks != 0) GTEST_SKIP() << "the file system has no holes";
+  EXPECT_EQ(find(read().tree, "/hole")->extents, 0U);
+}
+
 TEST_F(TreeOnTheHost, IsBounded) {
   const auto refused = [&](const TreeLimits& limits) {
     return !read_folder(files_, at("top"), limits);
@@ -231,6 +255,52 @@ TEST_F(TreeOnTheHost, OpensEachFileAgain) {
   EXPECT_EQ(bytes("/b/deep/again"), "first");
 }
 
+TEST_F(TreeOnTheHost, TheSameNumberOnTwoDevicesIsNotOneFile) {
+  struct Mounted {
+    Mounted(const char* type, const std::string& at, const std::string& options) : path(at) {
+      std::filesystem::create_directories(at);
+      done = ::mount("none", at.c_str(), type, 0, options.c_str()) == 0;
+    }
+    ~Mounted() {
+      if (done) ::umount2(path.c_str(), MNT_DETACH);
+    }
+    std::string path;
+    bool done = false;
+  };
+  // Two layers of an overlay, each with a file of two names and, being new, of the same number.
+  const Mounted one("tmpfs", at("one"), "inode64");
+  const Mounted other("tmpfs", at("other"), "inode64");
+  for (const std::string layer : {"one", "other"}) {
+    scratch_.put(layer + "/" + layer, layer);
+    std::filesystem::create_hard_link(at(layer + "/" + layer), at(layer + "/" + layer + "2"));
+  }
+  const Mounted both("overlay", at("both"), "xino=off,lowerdir=" + at("one") + ":" + at("other"));
+  if (!one.done || !other.done || !both.done) GTEST_SKIP() << "no overlay can be mounted here";
+  struct stat first {};
+  struct stat second {};
+  ASSERT_EQ(::stat(at("both/one").c_str(), &first), 0);
+  ASSERT_EQ(::stat(at("both/other").c_str(), &second), 0);
+  ASSERT_EQ(first.st_ino, second.st_ino);
+  auto host = read_folder(files_, at("both"));
+  ASSERT_TRUE(host) << host.error().message();
+  EXPECT_EQ(find(host->tree, "/other")->link_to, kNoEntry);
+  EXPECT_EQ(host->tree.path(find(host->tree, "/one2")->link_to), "/one");
+  EXPECT_EQ(host->tree.path(find(host->tree, "/other2")->link_to), "/other");
+}
+
+TEST_F(TreeOnTheHost, TimesThatAreSetInTheTreeChangeNoFile) {
+  const HostTree read_once = read();
+  auto one = read_one_file(files_, at("top/a"), "a");
+  ASSERT_TRUE(one);
+  for (Tree tree : {read_once.tree, one->tree}) {
+    for (Entry& entry : tree.entries) entry.modified = entry.changed = Time{};
+    Contents& contents = tree.entries.size() == 2 ? *one->contents : *read_once.contents;
+    const EntryIndex index = index_of(tree, "/a");
+    EXPECT_TRUE(contents.open(tree, index));
+    EXPECT_TRUE(contents.close(tree, index));
+  }
+}
+
 TEST_F(TreeOnTheHost, AFileThatIsAnotherByNowIsNotTaken) {
   const HostTree host = read();
   scratch_.put("new", "first");
@@ -277,6 +347,24 @@ TEST_F(TreeOnAFakeHost, AnotherFileSystemIsNotEntered) {
   const auto host = read_folder(fs, "/d");
   ASSERT_TRUE(host);
   EXPECT_EQ(paths(host->tree), (std::vector<std::string>{"/file", "/mounted"}));
+  EXPECT_EQ(skipped(host->tree, Skipped::mount_point), 1U);
+}
+
+TEST_F(TreeOnAFakeHost, WhatAListNamesOnAnotherFileSystemIsNotLeftOutInSilence) {
+  fs.put_file("/d/file", "x");
+  fs.mount("/d/mounted");
+  fs.put_file("/d/mounted/file", "x");
+  for (const char* line : {"mounted/file", "mounted/absent"}) {
+    const auto host = read_listed(fs, "/d", {line});
+    ASSERT_FALSE(host) << line;
+    EXPECT_EQ(host.error().code(), ErrorCode::failed);
+    EXPECT_NE(host.error().message().find("/d/mounted is on another file system"),
+              std::string::npos)
+        << host.error().message();
+  }
+  const auto whole = read_listed(fs, "/d", {"mounted"});
+  ASSERT_TRUE(whole);
+  EXPECT_EQ(skipped(whole->tree, Skipped::mount_point), 1U);
 }
 
 TEST_F(TreeOnAFakeHost, LeavesNothingOpen) {
