@@ -122,7 +122,18 @@ Result<OpenedFile> open_image_argument(const Context& context) {
   UPDATE_TRY_ASSIGN(auto file,
                     open_named_file(context.system().files, context.options.arguments().front()));
   UPDATE_TRY_ASSIGN(const os::FileInfo info, file->info());
-  return OpenedFile{std::move(file), info.identity.size};
+  return OpenedFile{std::move(file), info};
+}
+
+Result<image::Tree> read_image_argument(const Context& context, const OpenedFile& opened,
+                                        const std::string& path, image::Depth depth) {
+  auto tree = image::read_image(context.system().confinement, *opened.file, path, depth);
+  if (tree) return tree;
+  return fail(about_image(context, std::move(tree).error()));
+}
+
+Error about_image(const Context& context, Error error) {
+  return std::move(error).with("the image " + escape(context.options.arguments().front()));
 }
 
 }  // namespace update::cli

@@ -7,6 +7,7 @@
 #include "cli/command.hpp"
 #include "cli/progress.hpp"
 #include "engine/image/edit_image.hpp"
+#include "engine/image/read/read_image.hpp"
 
 // What several commands of the images ask for in the same words.
 namespace update::cli {
@@ -37,9 +38,14 @@ Result<std::string> image_path(const Context& context, std::size_t argument);
 
 struct OpenedFile {
   std::unique_ptr<os::File> file;
-  std::uint64_t bytes = 0;
+  os::FileInfo info;
 };
 /// The image that the first argument names.
 Result<OpenedFile> open_image_argument(const Context& context);
+/// What is in it; errors name the image.
+Result<image::Tree> read_image_argument(const Context& context, const OpenedFile& opened,
+                                        const std::string& path, image::Depth depth);
+/// An error that names the image.
+Error about_image(const Context& context, Error error);
 
 }  // namespace update::cli

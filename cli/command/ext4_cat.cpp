@@ -2,7 +2,6 @@
 #include "cli/image_options.hpp"
 #include "cli/json_image.hpp"
 #include "engine/base/text.hpp"
-#include "engine/image/read/read_image.hpp"
 
 #include <algorithm>
 
@@ -76,9 +75,8 @@ Result<int> run_cat(Context& context) {
   const auto& arguments = context.options.arguments();
   UPDATE_TRY_ASSIGN(const std::string path, image_path(context, 1));
   UPDATE_TRY_ASSIGN(const OpenedFile opened, open_image_argument(context));
-  UPDATE_TRY_ASSIGN(
-      const image::Tree tree,
-      image::read_image(context.system().confinement, *opened.file, path, image::Depth::entry));
+  UPDATE_TRY_ASSIGN(const image::Tree tree,
+                    read_image_argument(context, opened, path, image::Depth::entry));
   if (tree.entries.front().type != image::EntryType::regular) {
     return fail(not_a_file(path, tree));
   }

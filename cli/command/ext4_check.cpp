@@ -11,8 +11,9 @@ namespace {
 Result<int> run_image_check(Context& context) {
   const std::string& path = context.options.arguments().front();
   UPDATE_TRY_ASSIGN(const OpenedFile opened, open_image_argument(context));
-  UPDATE_TRY_ASSIGN(const auto findings,
-                    image::check_image(context.system().confinement, *opened.file));
+  const auto checked = image::check_image(context.system().confinement, *opened.file);
+  if (!checked) return fail(about_image(context, checked.error()));
+  const std::vector<std::string>& findings = *checked;
   if (findings.empty()) {
     print_document(context, check_document(path, findings, nullptr));
     say(context, "OK: " + escape(path) + " is consistent\n");

@@ -20,13 +20,13 @@ Result<int> run_extract(Context& context) {
   Progress progress(context.console(), context.log, context.system().clock, style);
   progress.begin("extracting " + arguments[0]);
   UPDATE_TRY_ASSIGN(const OpenedFile opened, open_image_argument(context));
-  UPDATE_TRY_ASSIGN(image::Tree tree, image::read_image(context.system().confinement, *opened.file,
-                                                        path, image::Depth::tree));
+  UPDATE_TRY_ASSIGN(image::Tree tree,
+                    read_image_argument(context, opened, path, image::Depth::tree));
   if (tree.entries.front().type != image::EntryType::folder) {
     return fail(Error(ErrorCode::usage, quote(path) + " in the image is not a folder")
                     .hint("banger-update ext4 cat IMAGE PATH > FILE"));
   }
-  image::ImageContents contents(*opened.file);
+  image::ImageContents contents(*opened.file, opened.info);
   const image::CopyObserver observer = [&](std::uint64_t done, std::uint64_t total) {
     progress.progress(done, total);
   };
@@ -36,7 +36,7 @@ Result<int> run_extract(Context& context) {
   UPDATE_TRY(image::extract_tree(context.system().files, tree, watched, folder, options,
                                  context.system().stop));
   progress.clear();
-  const image::Made made = image::made_of(tree, opened.bytes);
+  const image::Made made = image::made_of(tree, opened.info.identity.size);
   print_document(context, extracted_document(arguments[0], path, folder, made));
   say(context, "extracted " + escape(arguments[0]) + " " + escape(path) + " to " + escape(folder) +
                    ": " + contents_text(made) + "\n");

@@ -4,7 +4,6 @@
 #include "cli/json_image.hpp"
 #include "cli/output.hpp"
 #include "engine/base/text.hpp"
-#include "engine/image/read/read_image.hpp"
 
 #include <algorithm>
 #include <numeric>
@@ -47,9 +46,8 @@ std::string long_listing(const Context& context, const std::string& path, const 
 Result<int> run_ls(Context& context) {
   UPDATE_TRY_ASSIGN(const std::string path, image_path(context, 1));
   UPDATE_TRY_ASSIGN(const OpenedFile opened, open_image_argument(context));
-  UPDATE_TRY_ASSIGN(
-      const image::Tree tree,
-      image::read_image(context.system().confinement, *opened.file, path, image::Depth::children));
+  UPDATE_TRY_ASSIGN(const image::Tree tree,
+                    read_image_argument(context, opened, path, image::Depth::children));
   const std::vector<image::EntryIndex> shown = listed_entries(tree);
   print_document(context, listing_document(path, tree, shown));
   std::string text;

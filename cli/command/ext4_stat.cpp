@@ -4,15 +4,15 @@
 #include "cli/json_image.hpp"
 #include "cli/output.hpp"
 #include "engine/base/text.hpp"
-#include "engine/image/read/read_image.hpp"
 
 namespace update::cli {
 namespace {
 
 Result<int> tell_geometry(Context& context, const OpenedFile& opened) {
   const std::string& path = context.options.arguments().front();
-  UPDATE_TRY_ASSIGN(const image::ImageInfo info,
-                    image::read_image_info(context.system().confinement, *opened.file));
+  const auto read = image::read_image_info(context.system().confinement, *opened.file);
+  if (!read) return fail(about_image(context, read.error()));
+  const image::ImageInfo& info = *read;
   print_document(context, geometry_document(path, info));
   Table table(context.global.colour);
   table.add({{"image"}, {escape(path)}});
@@ -62,9 +62,8 @@ Result<int> run_stat(Context& context) {
   UPDATE_TRY_ASSIGN(const OpenedFile opened, open_image_argument(context));
   if (context.options.arguments().size() == 1) return tell_geometry(context, opened);
   UPDATE_TRY_ASSIGN(const std::string path, image_path(context, 1));
-  UPDATE_TRY_ASSIGN(
-      const image::Tree tree,
-      image::read_image(context.system().confinement, *opened.file, path, image::Depth::entry));
+  UPDATE_TRY_ASSIGN(const image::Tree tree,
+                    read_image_argument(context, opened, path, image::Depth::entry));
   print_document(context, entry_document(path, tree));
   say(context, entry_table(context, path, tree));
   return 0;

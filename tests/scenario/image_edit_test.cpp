@@ -265,6 +265,18 @@ TEST_F(Ext4Editing, IngestIsTheSameTwiceUnderAGivenTime) {
   EXPECT_EQ(host.run({"ext4", "ingest", host.path("one"), tree, "--label", "x"}).code, 2);
 }
 
+TEST_F(Ext4Editing, AGivenTimeIsNotTakenForAChangeOfTheSource) {
+  const std::string tree = host.path("tree");
+  fs::create_directories(tree);
+  write_file(tree + "/old", "older than its place here");
+  fs::last_write_time(tree + "/old", fs::file_time_type::clock::now() - std::chrono::hours(24));
+  const Launch dated = {{{"SOURCE_DATE_EPOCH", "1700000000"}}};
+  const Ended made = host.run({"ext4", "ingest", host.path("new"), tree, "--size", "32MiB"}, dated);
+  EXPECT_EQ(made.code, 0) << made.err;
+  const Ended put = host.run({"ext4", "put", image, tree + "/old", "/old"}, dated);
+  EXPECT_EQ(put.code, 0) << put.err;
+}
+
 TEST_F(Ext4Editing, IngestCountsWhatIsNeitherFileNorFolderNorLink) {
   const std::string tree = host.path("tree");
   fs::create_directories(tree);

@@ -160,6 +160,14 @@ TEST_F(Ext4Reading, CheckFindsADamagedImageAndChangesNothing) {
   EXPECT_EQ(sha256_of(data_of(image)), before);
 }
 
+TEST_F(Ext4Reading, CheckOfAnImageInUseSaysSoAndNotThatItIsDamaged) {
+  debugfs(image, "feature needs_recovery", true);
+  const Ended ended = host.run({"ext4", "check", image});
+  EXPECT_EQ(ended.code, 1);
+  EXPECT_TRUE(contains(ended.err, image)) << ended.err;
+  EXPECT_FALSE(contains(ended.err, "damaged")) << ended.err;
+}
+
 TEST_F(Ext4Reading, WhatIsNoImageIsNotTrusted) {
   write_file(host.path("text"), std::string(100'000, 't'));
   for (const char* verb : {"ls", "stat", "check"}) {

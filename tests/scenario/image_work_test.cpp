@@ -1,6 +1,8 @@
 // work-seed and work-disk: what banger makes for its VMs.
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -104,6 +106,54 @@ TEST(WorkSeedCommand, HoldsMoreFilesThanItsSizeHasInodesFor) {
   EXPECT_GE(answer["bytes"], 512 * kMiB);
   EXPECT_EQ(answer["bytes"].get<std::uint64_t>() % (64 * kMiB), 0U);
   expect_clean(host.path("r.work-seed"));
+}
+
+TEST(WorkSeedCommand, LeavesOutWhatHasTheNameOfAFolderThatEachImageHas) {
+  NEEDS_TOOL("debugfs");
+  Host host;
+  const std::string tree = host.path("tree");
+  fs::create_directories(tree + "/root");
+  write_file(tree + "/root/lost+found", "a file");
+  write_file(tree + "/root/kept", "another");
+  mke2fs(host.path("r"), "64M", tree);
+  EXPECT_EQ(host.json({"work-seed", host.path("r")})["entries"], 1);
+  expect_clean(host.path("r.work-seed"));
+  EXPECT_EQ(debugfs(host.path("r.work-seed"), "cat /kept"), "another");
+}
+
+TEST(WorkSeedCommand, OfAnImageWithoutATopFolderReplacesNothing) {
+  NEEDS_TOOL("debugfs");
+  Host host;
+  const std::string rootfs = make_rootfs(host);
+  debugfs(rootfs, "sif <2> mode 0100644", true);
+  write_file(host.path("old"), "as it was");
+  const Ended disk = host.run({"work-disk", rootfs, host.path("old"), "--size", "16MiB"});
+  EXPECT_EQ(disk.code, 7) << disk.err;
+  EXPECT_EQ(host.run({"work-seed", rootfs, "--out", host.path("old")}).code, 7);
+  EXPECT_EQ(read_file(host.path("old")), "as it was");
+  for (const char* verb : {"ls", "stat"}) {
+    const Ended ended = host.run({"ext4", verb, rootfs, "/"});
+    EXPECT_EQ(ended.code, 7) << verb;
+    EXPECT_TRUE(contains(ended.err, rootfs)) << ended.err;
+  }
+  EXPECT_EQ(host.run({"ext4", "extract", rootfs, "/", host.path("out")}).code, 7);
+}
+
+TEST(WorkDiskCommand, ATargetThatSomebodyHoldsIsBusy) {
+  NEEDS_TOOL("debugfs");
+  Host host;
+  const std::string rootfs = make_rootfs(host);
+  const std::string held = host.path("held");
+  write_file(held, "as it was");
+  const int fd = open(held.c_str(), O_RDONLY | O_CLOEXEC);
+  ASSERT_EQ(flock(fd, LOCK_EX), 0);
+  EXPECT_EQ(host.run({"work-disk", rootfs, held, "--size", "16MiB"}).code, 5);
+  EXPECT_EQ(host.run({"work-seed", rootfs, "--out", held}).code, 5);
+  EXPECT_EQ(host.run({"ext4", "mkfs", held, "--size", "16MiB"}).code, 5);
+  EXPECT_EQ(host.run({"ext4", "ingest", held, host.path("tree"), "--size", "16MiB"}).code, 5);
+  EXPECT_EQ(read_file(held), "as it was");
+  close(fd);
+  EXPECT_EQ(host.run({"ext4", "mkfs", held, "--size", "16MiB"}).code, 0);
 }
 
 TEST(WorkSeedCommand, CountsDevicesPipesAndSockets) {
