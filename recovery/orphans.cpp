@@ -122,7 +122,7 @@ Result<std::vector<Orphan>> find_orphans(const TargetFolders& folders,
       const auto file = std::find_if(
           config.files.begin(), config.files.end(), [&](const ConfiguredFile& configured) {
             return configured.destination.name() == own->destination_name &&
-                   &folders.of(configured.destination) == folder.get();
+                   folders.find_of(configured.destination) == folder.get();
           });
       if (file == config.files.end()) continue;
       orphans.push_back({folder.get(), name, *own, file->destination});

@@ -350,7 +350,7 @@ Result<std::string> recover_would(const Environment& env, Journal& journal,
   UPDATE_TRY_ASSIGN(const auto record, journal.unfinished());
   if (!record) {
     UPDATE_TRY_ASSIGN(const auto folders,
-                      TargetFolders::open(env.root, destinations_of(env.config)));
+                      TargetFolders::find(env.root, destinations_of(env.config)));
     UPDATE_TRY_ASSIGN(const auto orphans, find_orphans(folders, env.config));
     return orphans.empty() ? "nothing" : "discard";
   }

@@ -45,7 +45,7 @@ Result<std::vector<ListedTransaction>> list(const Environment& env, ReadableJour
   UPDATE_TRY_ASSIGN(auto records, readable.journal.list(filter));
   std::vector<ListedTransaction> listed;
   for (TransactionRecord& record : records) {
-    const bool kept = record.phase == Phase::committed && can_go_back_to(record, available);
+    UPDATE_TRY_ASSIGN(const bool kept, can_go_back_to(readable.journal, record, available));
     listed.push_back({std::move(record), kept});
   }
   return listed;

@@ -7,6 +7,7 @@
 #include "cli/output.hpp"
 #include "cli/transaction_view.hpp"
 #include "engine/base/text.hpp"
+#include "engine/transaction/known_files.hpp"
 
 namespace update::cli {
 namespace {
@@ -21,8 +22,9 @@ std::string indented(std::string_view lines, std::string_view indent) {
   return text;
 }
 
-std::string digest_text(const std::optional<Sha256Digest>& digest) {
-  return digest ? digest->hex() : "absent";
+std::string old_text(const JournalFile& file) {
+  if (file.old_sha256) return file.old_sha256->hex();
+  return had_old_file(file) ? "not known" : "absent";
 }
 
 std::string head_text(const TransactionRecord& record, bool colours) {
@@ -58,8 +60,9 @@ std::string files_text(const TransactionView& view) {
   for (const FileReport& report : view.files) {
     const JournalFile& file = report.file;
     text += "  " + escape(file.destination) + "  " + report.state + "\n";
-    text += "    old " + digest_text(file.old_sha256) + "\n";
-    text += "    new " + digest_text(file.new_sha256) + ", " + format_size(file.size) + "\n";
+    text += "    old " + old_text(file) + "\n";
+    text += "    new " + (file.new_sha256 ? file.new_sha256->hex() : "absent") + ", " +
+            format_size(file.size) + "\n";
     if (report.backup) text += "    old bytes in " + escape(*report.backup) + "\n";
   }
   return text;

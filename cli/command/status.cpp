@@ -1,5 +1,3 @@
-#include <cerrno>
-
 #include "cli/command.hpp"
 #include "cli/environment.hpp"
 #include "cli/json_transaction.hpp"
@@ -11,28 +9,11 @@
 namespace update::cli {
 namespace {
 
-// Before the first update the journal says nothing of the files: they are there or not.
-Result<std::vector<InstalledFile>> look_at_files(const Environment& env) {
-  std::vector<InstalledFile> files;
-  for (const ConfiguredFile& file : env.config.files) {
-    InstalledFile seen{file.name, file.destination.text(), "missing", std::nullopt};
-    auto place = open_trusted_parent(env.root, file.destination);
-    if (place) {
-      UPDATE_TRY_ASSIGN(const auto found, place->folder->lookup(place->name));
-      if (found) seen.state = "ok";
-    } else if (place.error().system_errno() != ENOENT) {
-      return fail(std::move(place).error());
-    }
-    files.push_back(std::move(seen));
-  }
-  return files;
-}
-
 Result<StatusReport> look(const Environment& env) {
   StatusReport report;
   UPDATE_TRY_ASSIGN(auto readable, open_journal_for_reading(env));
   if (!readable) {
-    UPDATE_TRY_ASSIGN(report.files, look_at_files(env));
+    UPDATE_TRY_ASSIGN(report.files, report_installed(env, nullptr, false));
     return report;
   }
   Journal& journal = readable->journal;
@@ -49,7 +30,7 @@ Result<StatusReport> look(const Environment& env) {
     would = "needs_operator";
   }
   UPDATE_TRY_ASSIGN(report.recover_would, std::move(would));
-  UPDATE_TRY_ASSIGN(report.files, report_installed(env, journal, false));
+  UPDATE_TRY_ASSIGN(report.files, report_installed(env, &journal, false));
   return report;
 }
 

@@ -27,7 +27,7 @@ Result<int> run_verify(Context& context) {
                     .hint("banger-update apply RELEASE"));
   }
   warn_of_unfinished(context, readable->journal);
-  UPDATE_TRY_ASSIGN(const auto files, report_installed(env, readable->journal, true));
+  UPDATE_TRY_ASSIGN(const auto files, report_installed(env, &readable->journal, true));
   std::size_t different = 0;
   for (const InstalledFile& file : files) different += file.state == "ok" ? 0U : 1U;
   say(context, table_text(files, context.global.colour));

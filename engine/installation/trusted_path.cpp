@@ -175,6 +175,15 @@ Result<TrustedPlace> open_trusted_parent(const InstallationRoot& root, const Abs
   return TrustedPlace{std::move(folder), path.name()};
 }
 
+Result<std::optional<TrustedPlace>> find_trusted_parent(const InstallationRoot& root,
+                                                        const AbsolutePath& path) {
+  auto place = open_trusted_parent(root, path);
+  if (place) return std::optional(std::move(*place));
+  const int number = place.error().system_errno();
+  if (number == ENOENT || number == ENOTDIR) return std::nullopt;
+  return fail(std::move(place).error());
+}
+
 Result<std::string> read_trusted_file(const InstallationRoot& root, const AbsolutePath& path,
                                       std::size_t limit) {
   UPDATE_TRY_ASSIGN(Walk walk, Walk::begin(root));

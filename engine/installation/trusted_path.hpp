@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "engine/base/result.hpp"
@@ -35,6 +36,10 @@ struct TrustedPlace {
 /// The folder of `path` as above, and its last part, which is not looked at: a link there is for
 /// the caller to refuse.
 Result<TrustedPlace> open_trusted_parent(const InstallationRoot& root, const AbsolutePath& path);
+
+/// The same for whoever only reads: nullopt if a folder on the way is missing, or is none.
+Result<std::optional<TrustedPlace>> find_trusted_parent(const InstallationRoot& root,
+                                                        const AbsolutePath& path);
 
 /// Reads a file that must be a regular one (links followed as above), belong to root or the caller
 /// and be writable for nobody else; more than `limit` bytes: usage. For the configuration and

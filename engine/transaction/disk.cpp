@@ -11,29 +11,47 @@ namespace update {
 Result<TargetFolders> TargetFolders::open(const InstallationRoot& root,
                                           const std::vector<AbsolutePath>& destinations) {
   TargetFolders targets;
-  std::vector<os::FileIdentity> identities;
   for (const AbsolutePath& destination : destinations) {
     auto opened = open_trusted_parent(root, destination);
     if (!opened) return fail(std::move(opened).error().with("the folder of " + destination.text()));
-    UPDATE_TRY_ASSIGN(const os::FileInfo info, opened->folder->info());
-    // Two paths may lead to one folder: it is synced once, so it is kept once.
-    const auto known = std::find_if(identities.begin(), identities.end(), [&](const auto& other) {
-      return other.same_inode(info.identity);
-    });
-    const auto index = static_cast<std::size_t>(known - identities.begin());
-    if (known == identities.end()) {
-      identities.push_back(info.identity);
-      targets.folders_.push_back(std::move(opened->folder));
-    }
-    targets.index_by_destination_.emplace_back(destination, index);
+    UPDATE_TRY(targets.add(destination, std::move(opened->folder)));
   }
   return targets;
 }
 
+Result<TargetFolders> TargetFolders::find(const InstallationRoot& root,
+                                          const std::vector<AbsolutePath>& destinations) {
+  TargetFolders targets;
+  for (const AbsolutePath& destination : destinations) {
+    auto found = find_trusted_parent(root, destination);
+    if (!found) return fail(std::move(found).error().with("the folder of " + destination.text()));
+    if (*found) UPDATE_TRY(targets.add(destination, std::move((*found)->folder)));
+  }
+  return targets;
+}
+
+Status TargetFolders::add(const AbsolutePath& destination, std::unique_ptr<os::Folder> folder) {
+  UPDATE_TRY_ASSIGN(const os::FileInfo info, folder->info());
+  // Two paths may lead to one folder: it is synced once, so it is kept once.
+  const auto known = std::find_if(identities_.begin(), identities_.end(), [&](const auto& other) {
+    return other.same_inode(info.identity);
+  });
+  const auto index = static_cast<std::size_t>(known - identities_.begin());
+  index_by_destination_.emplace_back(destination, index);
+  if (known != identities_.end()) return {};
+  identities_.push_back(info.identity);
+  folders_.push_back(std::move(folder));
+  return {};
+}
+
 os::Folder& TargetFolders::of(const AbsolutePath& destination) const {
+  return *find_of(destination);
+}
+
+os::Folder* TargetFolders::find_of(const AbsolutePath& destination) const {
   const auto entry = std::find_if(index_by_destination_.begin(), index_by_destination_.end(),
                                   [&](const auto& pair) { return pair.first == destination; });
-  return *folders_.at(entry->second);
+  return entry == index_by_destination_.end() ? nullptr : folders_.at(entry->second).get();
 }
 
 Status TargetFolders::check_in_place(const InstallationRoot& root) const {

@@ -19,7 +19,13 @@ class TargetFolders {
   static Result<TargetFolders> open(const InstallationRoot& root,
                                     const std::vector<AbsolutePath>& destinations);
 
+  /// For whoever only reads: a destination whose folder is missing has none.
+  static Result<TargetFolders> find(const InstallationRoot& root,
+                                    const std::vector<AbsolutePath>& destinations);
+
   os::Folder& of(const AbsolutePath& destination) const;
+  /// Null where it has none.
+  os::Folder* find_of(const AbsolutePath& destination) const;
   /// Each folder once, in the order of the first destination in it.
   const std::vector<std::unique_ptr<os::Folder>>& all() const { return folders_; }
   /// needs_operator if one of these paths leads to another folder by now: what was done is then not
@@ -32,7 +38,10 @@ class TargetFolders {
   Status sync() const;
 
  private:
+  Status add(const AbsolutePath& destination, std::unique_ptr<os::Folder> folder);
+
   std::vector<std::unique_ptr<os::Folder>> folders_;
+  std::vector<os::FileIdentity> identities_;  ///< of the folders, in their order
   std::vector<std::pair<AbsolutePath, std::size_t>> index_by_destination_;
 };
 

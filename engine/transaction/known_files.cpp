@@ -33,6 +33,23 @@ std::optional<Sha256Digest> match(const JournalFile& listing, const std::string&
 
 }  // namespace
 
+bool had_old_file(const JournalFile& listing) {
+  return listing.old_sha256 || !listing.old_identity.empty();
+}
+
+bool Held::existed() const {
+  return is_old ? had_old_file(listing) : listing.new_sha256.has_value();
+}
+
+Result<std::optional<Held>> held_after(Journal& journal, TransactionId after,
+                                       const std::string& destination) {
+  UPDATE_TRY_ASSIGN(const auto last, journal.last_listing(destination, after));
+  if (last) return Held{*last, false};
+  UPDATE_TRY_ASSIGN(const auto first, journal.first_listing(destination, after));
+  if (first) return Held{*first, true};
+  return std::nullopt;
+}
+
 Result<std::optional<Sha256Digest>> digest_by_identity(Journal& journal,
                                                        const std::string& destination,
                                                        TransactionId before,

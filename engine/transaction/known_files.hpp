@@ -25,6 +25,26 @@ Result<std::optional<Sha256Digest>> known_digest(Journal& journal, const std::st
                                                  TransactionId before, os::Folder& folder,
                                                  const std::string& name);
 
+/// What a destination held at one moment of the history.
+struct Held {
+  JournalFile listing;  ///< of the update that says so
+  bool is_old = false;  ///< what that update found, not what it left
+
+  /// None: absent, or not known.
+  const std::optional<Sha256Digest>& sha256() const {
+    return is_old ? listing.old_sha256 : listing.new_sha256;
+  }
+  bool existed() const;
+};
+
+/// What the destination held right after update `after`: what the newest committed listing up to
+/// it left there, else what the first one after it found. nullopt: no update ever listed it.
+Result<std::optional<Held>> held_after(Journal& journal, TransactionId after,
+                                       const std::string& destination);
+
+/// Was there a file before the update? Its digest may not be known.
+bool had_old_file(const JournalFile& listing);
+
 /// Greater than every id.
 inline constexpr TransactionId kAfterAll{INT64_MAX};
 

@@ -44,15 +44,11 @@ Wanted from_record(const std::optional<PlannedFile>& file, const JournalFile& li
 /// What the destination held right after update `after` (or before the first that lists it).
 Result<Wanted> state_after(const Environment& env, Journal& journal, TransactionId after,
                            const std::string& destination) {
-  UPDATE_TRY_ASSIGN(const auto last, journal.last_listing(destination, after));
-  if (last) {
-    UPDATE_TRY_ASSIGN(const auto file, recorded_file(env, journal, last->transaction, destination));
-    return from_record(file, *last, false);
-  }
-  UPDATE_TRY_ASSIGN(const auto first, journal.first_listing(destination, after));
-  if (!first) return Wanted{};
-  UPDATE_TRY_ASSIGN(const auto file, recorded_file(env, journal, first->transaction, destination));
-  return from_record(file, *first, true);
+  UPDATE_TRY_ASSIGN(const auto held, held_after(journal, after, destination));
+  if (!held) return Wanted{};
+  UPDATE_TRY_ASSIGN(const auto file,
+                    recorded_file(env, journal, held->listing.transaction, destination));
+  return from_record(file, held->listing, held->is_old);
 }
 
 Error no_such(const std::string& message) {

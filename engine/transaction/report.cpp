@@ -21,11 +21,31 @@ std::string_view state_name(Holds holds) {
   return "";
 }
 
-std::string finished_state(const TransactionRecord& record, const JournalFile& file) {
-  const auto& now = record.phase == Phase::committed ? file.new_sha256 : file.old_sha256;
-  if (!now) return "absent";
-  if (file.old_sha256 == file.new_sha256) return "unchanged";
-  return record.phase == Phase::committed ? "new" : "old";
+const PlannedFile* planned_for(const Plan& plan, const std::string& destination) {
+  const auto found =
+      std::find_if(plan.files.begin(), plan.files.end(),
+                   [&](const PlannedFile& file) { return file.destination.text() == destination; });
+  return found == plan.files.end() ? nullptr : &*found;
+}
+
+Result<Plan> recorded_plan(const Environment& env, Journal& journal, TransactionId id) {
+  UPDATE_TRY_ASSIGN(const std::vector<Event> events, journal.events_of(id));
+  UPDATE_TRY_ASSIGN(const TransactionStory story, story_of(events));
+  return past_plan_from_text(story.plan_text, env.config);
+}
+
+/// Left out of the swap. Where no plan tells (any more), equal bytes are taken for it.
+bool is_unchanged(const Result<Plan>& plan, const JournalFile& file) {
+  const PlannedFile* planned = plan ? planned_for(*plan, file.destination) : nullptr;
+  return planned != nullptr ? planned->unchanged : file.old_sha256 == file.new_sha256;
+}
+
+std::string finished_state(const TransactionRecord& record, const JournalFile& file,
+                           bool unchanged) {
+  const bool committed = record.phase == Phase::committed;
+  if (committed ? !file.new_sha256 : !had_old_file(file)) return "absent";
+  if (unchanged) return "unchanged";
+  return committed ? "new" : "old";
 }
 
 std::optional<std::string> generation_path(const Environment& env, os::Folder& state,
@@ -35,22 +55,6 @@ std::optional<std::string> generation_path(const Environment& env, os::Folder& s
   return (env.config.state / std::string(kGenerationsName) / generation_name(digest)).text();
 }
 
-/// Where the old bytes of a finished transaction are: `.previous`, or a generation.
-std::optional<std::string> finished_backup(const Environment& env, os::Folder& state,
-                                           Journal& journal, const TargetFolders& folders,
-                                           const ConfiguredFile& configured,
-                                           const JournalFile& file) {
-  if (!file.old_sha256 || file.old_sha256 == file.new_sha256) return std::nullopt;
-  const std::string previous =
-      previous_name(configured.destination.name(), env.config.backup_suffix);
-  const auto digest = known_digest(journal, file.destination, kAfterAll,
-                                   folders.of(configured.destination), previous);
-  if (digest && *digest == file.old_sha256) {
-    return (configured.destination.parent() / previous).text();
-  }
-  return generation_path(env, state, *file.old_sha256);
-}
-
 const ConfiguredFile* configured_for(const Environment& env, const std::string& destination) {
   const auto found = std::find_if(
       env.config.files.begin(), env.config.files.end(),
@@ -58,28 +62,44 @@ const ConfiguredFile* configured_for(const Environment& env, const std::string& 
   return found == env.config.files.end() ? nullptr : &*found;
 }
 
+/// Where the old bytes of a finished transaction are: `.previous`, or a generation.
+std::optional<std::string> finished_backup(const Environment& env, os::Folder& state,
+                                           Journal& journal, const TargetFolders& folders,
+                                           const JournalFile& file) {
+  const ConfiguredFile* configured = configured_for(env, file.destination);
+  if (!file.old_sha256 || configured == nullptr) return std::nullopt;
+  const AbsolutePath& destination = configured->destination;
+  if (os::Folder* folder = folders.find_of(destination)) {
+    const std::string previous = previous_name(destination.name(), env.config.backup_suffix);
+    const auto digest = known_digest(journal, file.destination, kAfterAll, *folder, previous);
+    if (digest && *digest == file.old_sha256) return (destination.parent() / previous).text();
+  }
+  return generation_path(env, state, *file.old_sha256);
+}
+
+/// What is there now.
+Status look_now(const Plan& plan, const PlannedFile& planned, os::Folder& folder,
+                FileReport& report) {
+  UPDATE_TRY_ASSIGN(const Holds holds, observe(folder, planned));
+  const bool absent = (holds == Holds::old_bytes && !planned.old_state) ||
+                      (holds == Holds::new_bytes && !planned.new_state);
+  report.state = planned.unchanged ? "unchanged" : absent ? "absent" : state_name(holds);
+  const std::string backup = plan.backup_name_of(planned);
+  UPDATE_TRY_ASSIGN(const auto found, folder.lookup(backup));
+  if (found) report.backup = (planned.destination.parent() / backup).text();
+  return {};
+}
+
 Result<std::vector<FileReport>> report_unfinished(const Environment& env, Journal& journal,
                                                   const TargetFolders& folders,
                                                   const TransactionRecord& record) {
-  UPDATE_TRY_ASSIGN(const std::vector<Event> events, journal.events_of(record.id));
-  UPDATE_TRY_ASSIGN(const TransactionStory story, story_of(events));
-  UPDATE_TRY_ASSIGN(const Plan plan, past_plan_from_text(story.plan_text, env.config));
+  UPDATE_TRY_ASSIGN(const Plan plan, recorded_plan(env, journal, record.id));
   std::vector<FileReport> reports;
   for (const JournalFile& listed : record.files) {
-    const auto planned = std::find_if(
-        plan.files.begin(), plan.files.end(),
-        [&](const PlannedFile& file) { return file.destination.text() == listed.destination; });
     FileReport report{listed, "foreign", {}};
-    if (planned != plan.files.end()) {
-      os::Folder& folder = folders.of(planned->destination);
-      UPDATE_TRY_ASSIGN(const Holds holds, observe(folder, *planned));
-      const bool absent = (holds == Holds::old_bytes && !planned->old_state) ||
-                          (holds == Holds::new_bytes && !planned->new_state);
-      report.state = planned->unchanged ? "unchanged" : absent ? "absent" : state_name(holds);
-      const std::string backup = plan.backup_name_of(*planned);
-      UPDATE_TRY_ASSIGN(const auto found, folder.lookup(backup));
-      if (found) report.backup = (planned->destination.parent() / backup).text();
-    }
+    const PlannedFile* planned = planned_for(plan, listed.destination);
+    os::Folder* folder = planned != nullptr ? folders.find_of(planned->destination) : nullptr;
+    if (folder != nullptr) UPDATE_TRY(look_now(plan, *planned, *folder, report));
     reports.push_back(std::move(report));
   }
   return reports;
@@ -90,14 +110,14 @@ Result<std::vector<FileReport>> report_unfinished(const Environment& env, Journa
 Result<std::vector<FileReport>> report_files(const Environment& env, os::Folder& state,
                                              Journal& journal, const TransactionRecord& record) {
   UPDATE_TRY_ASSIGN(const TargetFolders folders,
-                    TargetFolders::open(env.root, destinations_of(env.config)));
+                    TargetFolders::find(env.root, destinations_of(env.config)));
   if (!is_final(record.phase)) return report_unfinished(env, journal, folders, record);
+  const auto plan = recorded_plan(env, journal, record.id);
   std::vector<FileReport> reports;
   for (const JournalFile& file : record.files) {
-    FileReport report{file, finished_state(record, file), {}};
-    if (const ConfiguredFile* configured = configured_for(env, file.destination)) {
-      report.backup = finished_backup(env, state, journal, folders, *configured, file);
-    }
+    const bool unchanged = is_unchanged(plan, file);
+    FileReport report{file, finished_state(record, file, unchanged), {}};
+    if (!unchanged) report.backup = finished_backup(env, state, journal, folders, file);
     reports.push_back(std::move(report));
   }
   return reports;
@@ -105,76 +125,86 @@ Result<std::vector<FileReport>> report_files(const Environment& env, os::Folder&
 
 namespace {
 
-// What an update has removed is not missing.
-std::string state_of_absent(const std::optional<JournalFile>& listing) {
-  return listing && !listing->new_sha256 ? "ok" : "missing";
+// What an update has removed, or what a release may lack, is not missing.
+std::string state_of_absent(const ConfiguredFile& configured,
+                            const std::optional<JournalFile>& listing) {
+  const bool expected = listing ? listing->new_sha256.has_value() : !configured.optional;
+  return expected ? "missing" : "ok";
 }
 
 /// Is this the file that the newest committed update left there? What no update ever listed is.
-Result<std::string> state_of_installed(os::Folder& folder, const std::string& name,
+Result<std::string> state_of_installed(const Environment& env, const ConfiguredFile& configured,
                                        const std::optional<JournalFile>& listing, bool thorough) {
-  UPDATE_TRY_ASSIGN(const std::optional<os::FileInfo> found, folder.lookup(name));
-  if (!found) return state_of_absent(listing);
+  UPDATE_TRY_ASSIGN(const auto place, find_trusted_parent(env.root, configured.destination));
+  if (!place) return state_of_absent(configured, listing);
+  os::Folder& folder = *place->folder;
+  UPDATE_TRY_ASSIGN(const std::optional<os::FileInfo> found, folder.lookup(place->name));
+  if (!found) return state_of_absent(configured, listing);
   if (found->type != os::FileType::regular) return "changed";
   if (!listing) return "ok";
   if (!listing->new_sha256) return "changed";
   const bool recorded = listing->new_identity == identity_to_text(found->identity);
   if (recorded && !thorough) return "ok";
-  UPDATE_TRY_ASSIGN(const auto digest, hash_if_there(folder, name));
-  if (!digest) return state_of_absent(listing);
+  UPDATE_TRY_ASSIGN(const auto digest, hash_if_there(folder, place->name));
+  if (!digest) return state_of_absent(configured, listing);
   return digest == listing->new_sha256 ? "ok" : "changed";
 }
 
 }  // namespace
 
-Result<std::vector<InstalledFile>> report_installed(const Environment& env, Journal& journal,
+Result<std::vector<InstalledFile>> report_installed(const Environment& env, Journal* journal,
                                                     bool thorough) {
   std::vector<InstalledFile> installed;
   for (const ConfiguredFile& configured : env.config.files) {
     const std::string destination = configured.destination.text();
-    UPDATE_TRY_ASSIGN(const auto listing, journal.last_listing(destination, kAfterAll));
-    InstalledFile report{configured.name, destination, state_of_absent(listing), {}};
-    if (listing) report.expected = listing->new_sha256;
-    const auto place = open_trusted_parent(env.root, configured.destination);
-    if (place) {
-      UPDATE_TRY_ASSIGN(report.state,
-                        state_of_installed(*place->folder, place->name, listing, thorough));
-    } else if (place.error().code() == ErrorCode::not_trusted) {
-      return fail(place.error());
+    std::optional<JournalFile> listing;
+    if (journal != nullptr) {
+      UPDATE_TRY_ASSIGN(listing, journal->last_listing(destination, kAfterAll));
     }
+    InstalledFile report{configured.name, destination, {}, {}};
+    if (listing) report.expected = listing->new_sha256;
+    UPDATE_TRY_ASSIGN(report.state, state_of_installed(env, configured, listing, thorough));
     installed.push_back(std::move(report));
   }
   return installed;
 }
 
-Result<std::set<Sha256Digest>> available_digests(const Environment& env, os::Folder& state,
-                                                 Journal& journal) {
-  std::set<Sha256Digest> available;
-  UPDATE_TRY_ASSIGN(const auto generations, find_generations(state));
-  if (generations) {
-    UPDATE_TRY_ASSIGN(const std::vector<std::string> names, (*generations)->list());
+Result<AvailableDigests> available_digests(const Environment& env, os::Folder& state,
+                                           Journal& journal) {
+  std::set<Sha256Digest> generations;
+  UPDATE_TRY_ASSIGN(const auto folder, find_generations(state));
+  if (folder) {
+    UPDATE_TRY_ASSIGN(const std::vector<std::string> names, (*folder)->list());
     for (const std::string& name : names) {
-      if (const auto digest = parse_generation_name(name)) available.insert(*digest);
+      if (const auto digest = parse_generation_name(name)) generations.insert(*digest);
     }
   }
+  AvailableDigests available;
   for (const ConfiguredFile& configured : env.config.files) {
+    const std::string destination = configured.destination.text();
+    std::set<Sha256Digest>& here = available[destination];
+    here = generations;
     const auto place = open_trusted_parent(env.root, configured.destination);
     if (!place) continue;
-    const std::string name = configured.destination.name();
-    for (const std::string& candidate : {name, previous_name(name, env.config.backup_suffix)}) {
-      UPDATE_TRY_ASSIGN(const auto digest, known_digest(journal, configured.destination.text(),
-                                                        kAfterAll, *place->folder, candidate));
-      if (digest) available.insert(*digest);
+    for (const std::string& candidate :
+         {place->name, previous_name(place->name, env.config.backup_suffix)}) {
+      UPDATE_TRY_ASSIGN(const auto digest,
+                        known_digest(journal, destination, kAfterAll, *place->folder, candidate));
+      if (digest) here.insert(*digest);
     }
   }
   return available;
 }
 
-bool can_go_back_to(const TransactionRecord& record, const std::set<Sha256Digest>& available) {
-  return record.phase == Phase::committed &&
-         std::all_of(record.files.begin(), record.files.end(), [&](const JournalFile& file) {
-           return !file.new_sha256 || available.contains(*file.new_sha256);
-         });
+Result<bool> can_go_back_to(Journal& journal, const TransactionRecord& record,
+                            const AvailableDigests& available) {
+  if (record.phase != Phase::committed) return false;
+  for (const auto& [destination, digests] : available) {
+    UPDATE_TRY_ASSIGN(const auto held, held_after(journal, record.id, destination));
+    if (!held || !held->existed()) continue;
+    if (!held->sha256() || !digests.contains(*held->sha256())) return false;
+  }
+  return true;
 }
 
 std::vector<std::string> package_owned(const Environment& env) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -20,7 +21,7 @@ struct FileReport {
 };
 
 /// A finished transaction's states follow from its outcome; those of one that is not, from the
-/// disk.
+/// disk. A folder may be missing.
 Result<std::vector<FileReport>> report_files(const Environment& env, os::Folder& state,
                                              Journal& journal, const TransactionRecord& record);
 
@@ -33,17 +34,21 @@ struct InstalledFile {
       expected;  ///< none: the journal does not know (then the state is ok if it is there)
 };
 
-/// Compares every configured destination with what was installed. `thorough` (the command `verify`)
-/// reads all bytes; otherwise an identity that the last commit recorded is believed.
-Result<std::vector<InstalledFile>> report_installed(const Environment& env, Journal& journal,
+/// Compares every configured destination with what was installed. `journal` is null before the
+/// first update. `thorough` (the command `verify`) reads all bytes; otherwise an identity that the
+/// last commit recorded is believed.
+Result<std::vector<InstalledFile>> report_installed(const Environment& env, Journal* journal,
                                                     bool thorough);
 
-/// The digests that a rollback could find now, beside destinations and among the generations.
-Result<std::set<Sha256Digest>> available_digests(const Environment& env, os::Folder& state,
-                                                 Journal& journal);
+/// By destination: the digests that a rollback could find for it now, in place, beside it and among
+/// the generations.
+using AvailableDigests = std::map<std::string, std::set<Sha256Digest>>;
+Result<AvailableDigests> available_digests(const Environment& env, os::Folder& state,
+                                           Journal& journal);
 
-/// Can the state right after `record` still be gone back to?
-bool can_go_back_to(const TransactionRecord& record, const std::set<Sha256Digest>& available);
+/// Can the state of all configured files right after `record` still be gone back to?
+Result<bool> can_go_back_to(Journal& journal, const TransactionRecord& record,
+                            const AvailableDigests& available);
 
 /// Of the configured destinations, those that dpkg or rpm owns: "path (package)". For the plan of a
 /// dry run (F10).
