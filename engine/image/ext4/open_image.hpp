@@ -2,6 +2,8 @@
 
 #include <ext2fs/ext2fs.h>
 
+#include <algorithm>
+#include <cstdint>
 #include <memory>
 #include <string_view>
 #include <type_traits>
@@ -26,6 +28,11 @@ Status ext2_status(errcode_t code, std::string_view what);
 /// The file system in `file`, which lives longer. Its bitmaps are read where it is opened to be
 /// written to.
 Result<Filsys> open_image(os::File& file, bool writes);
+
+/// For ext2_filsys::now, of which 0 means that nothing was set: the clock would be read instead.
+inline std::int64_t library_time(std::int64_t now_s) {
+  return std::max<std::int64_t>(now_s, 1);
+}
 
 /// All changes are in the file: bitmaps, descriptors, superblocks, and what was written before.
 /// Syncs nothing.

@@ -26,6 +26,44 @@ constexpr std::uint32_t kKnownIncompatible =
     (EXT2_LIB_FEATURE_INCOMPAT_SUPP | EXT4_FEATURE_INCOMPAT_MMP) &
     ~EXT3_FEATURE_INCOMPAT_JOURNAL_DEV;
 
+// What a writer may find and leaves as it is, or keeps consistent: what it must not touch of the
+// others (encrypted folders, data within an inode) the inodes say themselves.
+constexpr std::uint32_t kWritableCompatible =
+    EXT3_FEATURE_COMPAT_HAS_JOURNAL | EXT2_FEATURE_COMPAT_EXT_ATTR |
+    EXT2_FEATURE_COMPAT_RESIZE_INODE | EXT2_FEATURE_COMPAT_DIR_INDEX |
+    EXT4_FEATURE_COMPAT_SPARSE_SUPER2 | EXT4_FEATURE_COMPAT_FAST_COMMIT |
+    EXT4_FEATURE_COMPAT_STABLE_INODES | EXT4_FEATURE_COMPAT_ORPHAN_FILE;
+constexpr std::uint32_t kWritableIncompatible =
+    EXT2_FEATURE_INCOMPAT_FILETYPE | EXT3_FEATURE_INCOMPAT_RECOVER | EXT2_FEATURE_INCOMPAT_META_BG |
+    EXT3_FEATURE_INCOMPAT_EXTENTS | EXT4_FEATURE_INCOMPAT_64BIT | EXT4_FEATURE_INCOMPAT_FLEX_BG |
+    EXT4_FEATURE_INCOMPAT_EA_INODE | EXT4_FEATURE_INCOMPAT_CSUM_SEED |
+    EXT4_FEATURE_INCOMPAT_LARGEDIR | EXT4_FEATURE_INCOMPAT_INLINE_DATA |
+    EXT4_FEATURE_INCOMPAT_ENCRYPT | EXT4_FEATURE_INCOMPAT_CASEFOLD;
+constexpr std::uint32_t kWritableReadOnlyCompatible =
+    EXT2_FEATURE_RO_COMPAT_SPARSE_SUPER | EXT2_FEATURE_RO_COMPAT_LARGE_FILE |
+    EXT4_FEATURE_RO_COMPAT_HUGE_FILE | EXT4_FEATURE_RO_COMPAT_GDT_CSUM |
+    EXT4_FEATURE_RO_COMPAT_DIR_NLINK | EXT4_FEATURE_RO_COMPAT_EXTRA_ISIZE |
+    EXT4_FEATURE_RO_COMPAT_METADATA_CSUM | EXT4_FEATURE_RO_COMPAT_VERITY |
+    EXT4_FEATURE_RO_COMPAT_ORPHAN_PRESENT;
+
+struct Feature {
+  char kind;  ///< compatible, incompatible, or read-only compatible
+  std::uint32_t bit;
+  std::string_view name;
+};
+
+// Those of the others that libext2fs opens, by the names of dumpe2fs.
+constexpr Feature kNamedFeatures[] = {
+    {'C', EXT2_FEATURE_COMPAT_DIR_PREALLOC, "dir_prealloc"},
+    {'C', EXT2_FEATURE_COMPAT_IMAGIC_INODES, "imagic_inodes"},
+    {'I', EXT4_FEATURE_INCOMPAT_MMP, "mmp"},
+    {'R', EXT4_FEATURE_RO_COMPAT_QUOTA, "quota"},
+    {'R', EXT4_FEATURE_RO_COMPAT_BIGALLOC, "bigalloc"},
+    {'R', EXT4_FEATURE_RO_COMPAT_READONLY, "read-only"},
+    {'R', EXT4_FEATURE_RO_COMPAT_PROJECT, "project"},
+    {'R', EXT4_FEATURE_RO_COMPAT_SHARED_BLOCKS, "shared_blocks"},
+};
+
 bool has(std::uint32_t features, std::uint32_t feature) {
   return (features & feature) != 0;
 }
@@ -142,6 +180,28 @@ std::string label_of(const ext2_super_block& raw) {
   return label.substr(0, label.find('\0'));
 }
 
+std::string feature_name(char kind, std::uint32_t bit) {
+  for (const Feature& feature : kNamedFeatures) {
+    if (feature.kind == kind && feature.bit == bit) return std::string(feature.name);
+  }
+  return std::string("FEATURE_") + kind + std::to_string(std::countr_zero(bit));
+}
+
+// By name, with commas.
+std::string unwritable_features(const ext2_super_block& raw) {
+  std::string names;
+  const auto add = [&](char kind, std::uint32_t features) {
+    for (; features != 0; features &= features - 1) {
+      names.append(names.empty() ? "" : ", ");
+      names.append(feature_name(kind, features & ~(features - 1)));
+    }
+  };
+  add('C', raw.s_feature_compat & ~kWritableCompatible);
+  add('I', raw.s_feature_incompat & ~kWritableIncompatible);
+  add('R', raw.s_feature_ro_compat & ~kWritableReadOnlyCompatible);
+  return names;
+}
+
 void read_state(const ext2_super_block& raw, Superblock& parsed) {
   const bool journal = has(raw.s_feature_compat, EXT3_FEATURE_COMPAT_HAS_JOURNAL);
   parsed.needs_recovery = has(raw.s_feature_incompat, EXT3_FEATURE_INCOMPAT_RECOVER);
@@ -150,9 +210,7 @@ void read_state(const ext2_super_block& raw, Superblock& parsed) {
   parsed.not_unmounted = (raw.s_state & EXT2_VALID_FS) == 0 && !journal;
   parsed.has_errors =
       (raw.s_state & EXT2_ERROR_FS) != 0 || ((raw.s_state & EXT2_VALID_FS) == 0 && journal);
-  parsed.unknown_to_writers =
-      has(raw.s_feature_compat, ~static_cast<std::uint32_t>(EXT2_LIB_FEATURE_COMPAT_SUPP)) ||
-      has(raw.s_feature_ro_compat, ~static_cast<std::uint32_t>(EXT2_LIB_FEATURE_RO_COMPAT_SUPP));
+  parsed.unwritable_features = unwritable_features(raw);
 }
 
 }  // namespace
@@ -205,8 +263,9 @@ Status check_settled(const Superblock& superblock, bool writes) {
   if (!writes) return {};
   if (superblock.has_orphans) return unsettled("has deleted files that were still open");
   if (superblock.has_errors) return unsettled("was marked as damaged by the kernel");
-  if (!superblock.unknown_to_writers) return {};
-  return fail(ErrorCode::failed, "the image has features that are not known to who changes it");
+  if (superblock.unwritable_features.empty()) return {};
+  return fail(ErrorCode::failed,
+              "the image has features that are not written to: " + superblock.unwritable_features);
 }
 
 }  // namespace update::image

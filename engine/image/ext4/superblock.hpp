@@ -26,11 +26,11 @@ struct Superblock {
   std::uint64_t groups = 0;
   std::array<std::uint8_t, 16> uuid{};
   std::string label;
+  std::string unwritable_features;  ///< the names of those that a change would not keep consistent
   bool needs_recovery = false;      ///< what the journal holds was not carried out yet
   bool has_orphans = false;         ///< files that were deleted while they were open
   bool not_unmounted = false;       ///< without a journal: it was or is mounted
   bool has_errors = false;          ///< the kernel met damage and said so
-  bool unknown_to_writers = false;  ///< features that one who changes it would have to know
 };
 
 /// `bytes` are those at kSuperblockOffset; `file_bytes` is the size of the whole file. not_trusted:
@@ -41,7 +41,8 @@ Result<Superblock> parse_superblock(std::span<const std::byte, kSuperblockBytes>
 Result<Superblock> read_superblock(os::File& file);
 
 /// failed: the image is in use or was not cleanly unmounted, so that what is read may be old, and
-/// what is written be undone by the journal. Writers also refuse what a reader may overlook.
+/// what is written be undone by the journal. Writers also refuse what a reader may overlook, and
+/// features whose rules they do not know.
 Status check_settled(const Superblock& superblock, bool writes);
 
 }  // namespace update::image

@@ -18,14 +18,18 @@
 namespace update::image {
 namespace {
 
-Status check_writable(ext2_filsys fs, os::File& file) {
-  UPDATE_TRY_ASSIGN(const Superblock superblock, read_superblock(file));
-  UPDATE_TRY(check_settled(superblock, true));
-  if (ext2fs_has_feature_extents(fs->super) == 0 || ext2fs_has_feature_bigalloc(fs->super) != 0) {
-    return fail(ErrorCode::failed,
-                "the image has a form that is not written to: no extents, or clusters of blocks");
-  }
-  return {};
+// The names of folders, the tree's and the pages of the channel; both bitmaps and what libext2fs
+// makes of them. With a ceiling, since a small file can claim many blocks.
+std::uint64_t memory_for(const Superblock& superblock) {
+  constexpr std::uint64_t kWriterMemory = 384U << 20;
+  constexpr std::uint64_t kMostMemory = std::uint64_t{1} << 30;
+  const std::uint64_t bitmaps = superblock.blocks / 8 + superblock.inodes / 8;
+  return std::min(kWriterMemory + 2 * bitmaps, kMostMemory);
+}
+
+Status check_has_extents(ext2_filsys fs) {
+  if (ext2fs_has_feature_extents(fs->super) != 0) return {};
+  return fail(ErrorCode::failed, "the image has no extents, and is not written to");
 }
 
 // What a tree needs is known for our own size of blocks; elsewhere the image is full when it is.
@@ -45,11 +49,11 @@ std::string encode_runs(const std::vector<DataRun>& runs) {
 Result<std::string> change_metadata(os::File& target, std::string_view path, const Tree& tree,
                                     OwnerRule owners, std::int64_t now_s) {
   UPDATE_TRY_ASSIGN(const Filsys fs, open_image(target, true));
-  UPDATE_TRY(check_writable(fs.get(), target));
-  fs->now = now_s;
+  UPDATE_TRY(check_has_extents(fs.get()));
+  fs->now = library_time(now_s);
   UPDATE_TRY_ASSIGN(const ext2_ino_t top, find_folder(fs.get(), path));
   UPDATE_TRY_ASSIGN(const Placement placement, place_tree(fs.get(), tree, top));
-  UPDATE_TRY(drop_replaced(fs.get(), placement.replaced));
+  UPDATE_TRY(drop_replaced(fs.get(), placement));
   UPDATE_TRY(check_still_fits(fs.get(), tree));
   TreeWriter writer(fs.get(), tree, owners, false);
   UPDATE_TRY_ASSIGN(const std::vector<DataRun> runs, writer.write(placement.folders));
@@ -108,7 +112,10 @@ Result<std::vector<DataRun>> decode_runs(std::string_view answer, const Tree& tr
 Status add_to_image(os::Confinement& confinement, os::File& target, std::string_view path,
                     const Tree& tree, Contents& contents, OwnerRule owners, os::StopRequest& stop,
                     std::int64_t now_s) {
+  UPDATE_TRY_ASSIGN(const Superblock superblock, read_superblock(target));
+  UPDATE_TRY(check_settled(superblock, true));
   os::ConfinementLimits limits;
+  limits.memory_bytes = memory_for(superblock);
   limits.files = {&target};
   limits.writes = true;
   UPDATE_TRY_ASSIGN(const std::string answer, confinement.run(limits, [&] {

@@ -23,7 +23,7 @@ constexpr std::uint8_t kDefaultAcl = 3;
 
 struct Prefix {
   std::string_view text;
-  std::uint8_t index;
+  std::uint8_t kind;
   bool whole;  ///< the prefix is the name
 };
 
@@ -44,17 +44,6 @@ const Prefix* prefix_of(std::string_view name) {
   }
   return nullptr;
 }
-
-/// One attribute as the disk names it.
-struct StoredAttribute {
-  std::uint8_t index = 0;
-  std::string_view name;
-  std::string value;
-
-  std::size_t entry_bytes() const { return EXT2_EXT_ATTR_LEN(name.size()); }
-  std::size_t value_bytes() const { return EXT2_EXT_ATTR_SIZE(value.size()); }
-  std::size_t bytes() const { return entry_bytes() + value_bytes(); }
-};
 
 template <class T>
 T load(std::string_view bytes, std::size_t at) {
@@ -113,16 +102,17 @@ Error attribute_error(const Tree& tree, EntryIndex entry, std::string_view name,
                                  " " + std::string(what)};
 }
 
-Result<std::vector<StoredAttribute>> attributes_to_store(const Tree& tree, EntryIndex index) {
+Result<std::vector<StoredAttribute>> attributes_to_store(const Tree& tree, EntryIndex index,
+                                                         std::span<const StoredAttribute> kept) {
   const Entry& entry = tree.entries[index];
-  std::vector<StoredAttribute> list;
+  std::vector<StoredAttribute> list(kept.begin(), kept.end());
   for (std::uint32_t at = 0; at < entry.attributes; ++at) {
     const Attribute& attribute = tree.attributes[entry.first_attribute + at];
     const std::string_view name = tree.at(attribute.name);
     const Prefix* const prefix = prefix_of(name);
     if (prefix == nullptr) continue;
     const std::string_view rest = name.substr(prefix->text.size());
-    StoredAttribute disk{prefix->index, rest, std::string(tree.at(attribute.value))};
+    StoredAttribute disk{prefix->kind, std::string(rest), std::string(tree.at(attribute.value))};
     if (rest.size() > UINT8_MAX) {
       return fail(attribute_error(tree, index, name, "has a name that is too long for an image"));
     }
@@ -135,8 +125,8 @@ Result<std::vector<StoredAttribute>> attributes_to_store(const Tree& tree, Entry
   }
   // The kernel searches a block in this order.
   std::sort(list.begin(), list.end(), [](const StoredAttribute& one, const StoredAttribute& other) {
-    return std::tuple(one.index, one.name.size(), one.name) <
-           std::tuple(other.index, other.name.size(), other.name);
+    return std::tuple(one.kind, one.name.size(), std::string_view(one.name)) <
+           std::tuple(other.kind, other.name.size(), std::string_view(other.name));
   });
   return list;
 }
@@ -149,7 +139,7 @@ void fill(std::vector<std::byte>& area, std::size_t begin, std::size_t origin,
   for (const StoredAttribute* const attribute : list) {
     ext2_ext_attr_entry entry{};
     entry.e_name_len = static_cast<std::uint8_t>(attribute->name.size());
-    entry.e_name_index = attribute->index;
+    entry.e_name_index = attribute->kind;
     entry.e_value_size = static_cast<std::uint32_t>(attribute->value.size());
     if (!attribute->value.empty()) {
       end -= attribute->value_bytes();
@@ -187,7 +177,41 @@ std::vector<std::byte> block_area(const std::vector<const StoredAttribute*>& lis
   return area;
 }
 
+/// Which of `list` go into the inode: those that together leave the least of `room` unused, so that
+/// the block has to hold as little as can be. All sizes are multiples of 4.
+std::vector<bool> fullest(const std::vector<StoredAttribute>& list, std::size_t room) {
+  constexpr std::size_t kUnit = 4;
+  constexpr std::size_t kNotReached = SIZE_MAX;
+  // For each sum the attribute that reached it first, with smaller numbers for the rest of it.
+  std::vector<std::size_t> last(room / kUnit + 1, kNotReached);
+  const auto is_reached = [&](std::size_t sum) { return sum == 0 || last[sum] != kNotReached; };
+  for (std::size_t at = 0; at < list.size(); ++at) {
+    const std::size_t size = list[at].bytes() / kUnit;
+    for (std::size_t sum = last.size() - 1; sum >= size; --sum) {
+      if (!is_reached(sum) && is_reached(sum - size)) last[sum] = at;
+    }
+  }
+  std::vector<bool> chosen(list.size());
+  std::size_t sum = last.size() - 1;
+  while (!is_reached(sum)) --sum;
+  for (; sum > 0; sum -= list[last[sum]].bytes() / kUnit) chosen[last[sum]] = true;
+  return chosen;
+}
+
 }  // namespace
+
+std::size_t StoredAttribute::entry_bytes() const {
+  return EXT2_EXT_ATTR_LEN(name.size());
+}
+
+std::size_t StoredAttribute::value_bytes() const {
+  return EXT2_EXT_ATTR_SIZE(value.size());
+}
+
+bool is_carried(std::uint8_t kind) {
+  return std::any_of(std::begin(kPrefixes), std::end(kPrefixes),
+                     [&](const Prefix& prefix) { return prefix.kind == kind; });
+}
 
 std::uint64_t unstorable_attributes(const Tree& tree) {
   return static_cast<std::uint64_t>(
@@ -196,22 +220,24 @@ std::uint64_t unstorable_attributes(const Tree& tree) {
 }
 
 Result<StoredAttributes> store_attributes(const Tree& tree, EntryIndex entry,
+                                          std::span<const StoredAttribute> kept,
                                           std::size_t inode_bytes, std::size_t block_bytes) {
-  UPDATE_TRY_ASSIGN(const std::vector<StoredAttribute> list, attributes_to_store(tree, entry));
-  std::size_t inode_room =
+  UPDATE_TRY_ASSIGN(const std::vector<StoredAttribute> list,
+                    attributes_to_store(tree, entry, kept));
+  const std::size_t inode_room =
       inode_bytes > kMagicBytes + kEndBytes ? inode_bytes - kMagicBytes - kEndBytes : 0;
+  const std::vector<bool> chosen = fullest(list, inode_room);
   std::size_t block_room = block_bytes - kBlockHeader - kEndBytes;
   std::vector<const StoredAttribute*> in_inode;
   std::vector<const StoredAttribute*> in_block;
-  for (const StoredAttribute& attribute : list) {
-    const bool inode = attribute.bytes() <= inode_room;
-    std::size_t& room = inode ? inode_room : block_room;
-    if (attribute.bytes() > room) {
+  for (std::size_t at = 0; at < list.size(); ++at) {
+    (chosen[at] ? in_inode : in_block).push_back(&list[at]);
+    if (chosen[at]) continue;
+    if (list[at].bytes() > block_room) {
       return fail(Error(ErrorCode::failed, "the attributes of " + quote(tree.path(entry)) +
                                                " do not fit into an image"));
     }
-    room -= attribute.bytes();
-    (inode ? in_inode : in_block).push_back(&attribute);
+    block_room -= list[at].bytes();
   }
   StoredAttributes stored;
   if (!in_inode.empty()) stored.in_inode = inode_area(in_inode, inode_bytes);

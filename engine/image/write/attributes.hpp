@@ -2,7 +2,8 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <string_view>
+#include <span>
+#include <string>
 #include <vector>
 
 #include "engine/base/result.hpp"
@@ -10,15 +11,31 @@
 
 namespace update::image {
 
+/// One attribute as the disk names it.
+struct StoredAttribute {
+  std::uint8_t kind = 0;  ///< of which the name has no prefix
+  std::string name;
+  std::string value;
+
+  std::size_t entry_bytes() const;
+  std::size_t value_bytes() const;
+  std::size_t bytes() const { return entry_bytes() + value_bytes(); }
+};
+
+/// Does a tree carry attributes of this kind (e_name_index)?
+bool is_carried(std::uint8_t kind);
+
 /// The attributes of one entry in the form of the disk. Names that ext4 cannot hold are left out.
 struct StoredAttributes {
   std::vector<std::byte> in_inode;  ///< from the magic number on; empty: none
   std::vector<std::byte> block;     ///< a whole block, its checksum not set; empty: none
 };
 
-/// As many in the inode as fit into `inode_bytes` (0: none do), the others in one block. failed,
-/// naming entry and attribute: a value that is too long, an ACL that is none.
+/// Those of the entry and `kept`: as much in the inode as fits into `inode_bytes` (0: nothing
+/// does), the others in one block. failed, naming entry and attribute: a value that is too long, an
+/// ACL that is none.
 Result<StoredAttributes> store_attributes(const Tree& tree, EntryIndex entry,
+                                          std::span<const StoredAttribute> kept,
                                           std::size_t inode_bytes, std::size_t block_bytes);
 
 /// The checksum of a block of attributes for its place.

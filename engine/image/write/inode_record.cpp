@@ -31,7 +31,7 @@ InodeRecord::InodeRecord(ext2_filsys fs)
     : fs_(fs), bytes_(std::max<std::size_t>(EXT2_INODE_SIZE(fs->super), sizeof(ext2_inode_large))) {
   if (EXT2_INODE_SIZE(fs->super) <= EXT2_GOOD_OLD_INODE_SIZE) return;
   fields().i_extra_isize = kExtraBytes;
-  set_time({fs->now, 0}, fields().i_crtime, &fields().i_crtime_extra);
+  set_time({fs->now, 0}, fields().i_crtime, fields().i_crtime_extra);
 }
 
 Result<InodeRecord> InodeRecord::read(ext2_filsys fs, ext2_ino_t number) {
@@ -42,19 +42,22 @@ Result<InodeRecord> InodeRecord::read(ext2_filsys fs, ext2_ino_t number) {
   return record;
 }
 
-bool InodeRecord::has_large_fields() {
-  return EXT2_INODE_SIZE(fs_->super) > EXT2_GOOD_OLD_INODE_SIZE &&
-         fields().i_extra_isize >= kExtraBytes;
+bool InodeRecord::has_field(const std::uint32_t& field) {
+  const auto* const bytes = reinterpret_cast<const std::byte*>(&field);
+  const auto end = static_cast<std::size_t>(bytes - bytes_.data()) + sizeof field;
+  return end <= EXT2_INODE_SIZE(fs_->super) &&
+         end <= EXT2_GOOD_OLD_INODE_SIZE + std::size_t{fields().i_extra_isize};
 }
 
-void InodeRecord::set_time(const Time& time, std::uint32_t& seconds, std::uint32_t* extra) {
-  const std::int64_t last = extra != nullptr ? kLastSecond : INT32_MAX;
+void InodeRecord::set_time(const Time& time, std::uint32_t& seconds, std::uint32_t& extra) {
+  const bool wide = has_field(extra);
+  const std::int64_t last = wide ? kLastSecond : INT32_MAX;
   const std::int64_t clamped = std::clamp<std::int64_t>(time.seconds, kFirstSecond, last);
   seconds = static_cast<std::uint32_t>(clamped);
-  if (extra == nullptr) return;
+  if (!wide) return;
   const auto epoch =
       static_cast<std::uint32_t>((clamped - static_cast<std::int32_t>(seconds)) >> 32 & 3);
-  *extra = time.nanoseconds << 2 | epoch;
+  extra = time.nanoseconds << 2 | epoch;
 }
 
 void InodeRecord::describe(const Entry& entry, OwnerRule owners) {
@@ -66,10 +69,9 @@ void InodeRecord::describe(const Entry& entry, OwnerRule owners) {
   inode.osd2.linux2.l_i_uid_high = static_cast<std::uint16_t>(uid >> 16);
   inode.i_gid = static_cast<std::uint16_t>(gid);
   inode.osd2.linux2.l_i_gid_high = static_cast<std::uint16_t>(gid >> 16);
-  const bool large = has_large_fields();
-  set_time(entry.modified, inode.i_mtime, large ? &inode.i_mtime_extra : nullptr);
-  set_time(entry.accessed, inode.i_atime, large ? &inode.i_atime_extra : nullptr);
-  set_time(entry.changed, inode.i_ctime, large ? &inode.i_ctime_extra : nullptr);
+  set_time(entry.modified, inode.i_mtime, inode.i_mtime_extra);
+  set_time(entry.accessed, inode.i_atime, inode.i_atime_extra);
+  set_time(entry.changed, inode.i_ctime, inode.i_ctime_extra);
 }
 
 void InodeRecord::set_size(std::uint64_t size) {
@@ -87,8 +89,15 @@ void InodeRecord::add_blocks(std::uint64_t blocks) {
 }
 
 std::size_t InodeRecord::attribute_room() {
-  if (!has_large_fields()) return 0;
-  return EXT2_INODE_SIZE(fs_->super) - EXT2_GOOD_OLD_INODE_SIZE - fields().i_extra_isize;
+  const std::size_t size = EXT2_INODE_SIZE(fs_->super);
+  if (size <= EXT2_GOOD_OLD_INODE_SIZE || fields().i_extra_isize == 0) return 0;
+  const std::size_t begin = EXT2_GOOD_OLD_INODE_SIZE + std::size_t{fields().i_extra_isize};
+  return size - std::min(begin, size);
+}
+
+void InodeRecord::clear_attributes() {
+  const std::span inode = std::span(bytes_).first(EXT2_INODE_SIZE(fs_->super));
+  std::ranges::fill(inode.last(attribute_room()), std::byte{0});
 }
 
 void InodeRecord::set_attributes(const std::vector<std::byte>& area) {

@@ -33,14 +33,17 @@ class InodeRecord {
   void add_blocks(std::uint64_t blocks);
   /// How many bytes there are for attributes.
   std::size_t attribute_room();
+  void clear_attributes();
   void set_attributes(const std::vector<std::byte>& area);
   void set_attribute_block(blk64_t block);
   /// Puts it into the inode table with its checksum.
   Status write(ext2_ino_t number);
 
  private:
-  bool has_large_fields();
-  void set_time(const Time& time, std::uint32_t& seconds, std::uint32_t* extra);
+  /// Is it within the part that the inode says it has?
+  bool has_field(const std::uint32_t& field);
+  /// `extra`: two bits more of the seconds, and the nanoseconds.
+  void set_time(const Time& time, std::uint32_t& seconds, std::uint32_t& extra);
 
   ext2_filsys fs_;
   std::vector<std::byte> bytes_;

@@ -42,7 +42,7 @@ std::uint64_t file_blocks(const Tree& tree, const Entry& entry) {
 
 std::uint64_t attribute_blocks(const Tree& tree, EntryIndex index) {
   if (tree.entries[index].attributes == 0) return 0;
-  const auto stored = store_attributes(tree, index, kInodeAttributeBytes, kBlock);
+  const auto stored = store_attributes(tree, index, {}, kInodeAttributeBytes, kBlock);
   return stored && stored->block.empty() ? 0 : 1;
 }
 

@@ -73,7 +73,7 @@ Result<ext2_super_block> parameters(const Geometry& geometry, std::uint64_t inod
 void identify(ext2_filsys fs, const Geometry& geometry, const Identity& identity) {
   ext2_super_block& super = *fs->super;
   const auto now = static_cast<std::uint32_t>(identity.now_s);
-  fs->now = identity.now_s;
+  fs->now = library_time(identity.now_s);
   super.s_mkfs_time = now;
   super.s_mkfs_time_hi = static_cast<std::uint8_t>(identity.now_s >> 32);
   super.s_lastcheck = now;

@@ -2,6 +2,7 @@
 
 #include "engine/base/text.hpp"
 #include "engine/image/ext4/open_image.hpp"
+#include "engine/image/read/disk_attributes.hpp"
 
 #include <algorithm>
 #include <string_view>
@@ -92,10 +93,10 @@ class Meeting {
     }
   }
   const PresentFolder::Name* find(const PresentFolder& folder, std::string_view name) const {
-    const auto found = numbers_.find(std::string(name));
+    const auto found = numbers_.find(name);
     return found != numbers_.end() ? &folder.names[found->second] : nullptr;
   }
-  void take(std::string_view name) { taken_[numbers_.at(std::string(name))] = true; }
+  void take(std::string_view name) { taken_[numbers_.at(name)] = true; }
   /// Leaves the names that nothing of the tree stands for.
   void leave_others(PresentFolder& folder) const {
     std::size_t at = 0;
@@ -103,13 +104,15 @@ class Meeting {
   }
 
  private:
-  std::unordered_map<std::string, std::size_t> numbers_;
+  /// The names lie where they were read, wherever their folder is moved.
+  std::unordered_map<std::string_view, std::size_t> numbers_;
   std::vector<bool> taken_;
 };
 
 class Placer {
  public:
-  Placer(ext2_filsys fs, const Tree& tree) : fs_(fs), tree_(tree) {}
+  Placer(ext2_filsys fs, const Tree& tree)
+      : fs_(fs), tree_(tree), mapper_(fs, TreeLimits().extents), attributes_(fs, mapper_) {}
 
   Result<Placement> run(ext2_ino_t top) {
     UPDATE_TRY(enter(0, top));
@@ -127,7 +130,10 @@ class Placer {
   Status enter(EntryIndex index, ext2_ino_t number) {
     UPDATE_TRY_ASSIGN(PresentFolder folder, read_present(fs_, number));
     if (!seen_.insert(number).second) return fail(damaged(number, "has two names"));
-    folder.described = index != 0;
+    if (index != 0) {
+      folder.described = true;
+      keep_attributes(folder);
+    }
     place_of_[index] = meetings_.size();
     meetings_.emplace_back(folder);
     placement_.folders.emplace_back(index, std::move(folder));
@@ -147,25 +153,55 @@ class Placer {
                   quote(tree_.path(index)) + " is " + std::string(kind_of(inode.i_mode)) +
                       " in the image, and would become " + std::string(kind_of(entry.type)));
     }
+    UPDATE_TRY(read_attributes(index, number));
     meetings_[place].take(name);
     if (entry.type == EntryType::folder) return enter(index, number);
     placement_.replaced.push_back(number);
     return {};
   }
 
+  /// Those of what is there, which go. The inode of a value may be used by others, and is not
+  /// freed.
+  Status read_attributes(EntryIndex index, ext2_ino_t number) {
+    UPDATE_TRY_ASSIGN(const DiskInode inode, DiskInode::read(fs_, number));
+    UPDATE_TRY(attributes_.read(inode));
+    const auto& all = attributes_.all();
+    const auto is_far = [](const DiskAttribute& attribute) { return attribute.value_inode != 0; };
+    if (std::none_of(all.begin(), all.end(), is_far)) return {};
+    return fail(ErrorCode::failed,
+                quote(tree_.path(index)) +
+                    " has, in the image, an attribute with an inode of its own (ea_inode): it is "
+                    "not replaced");
+  }
+
+  void keep_attributes(PresentFolder& folder) const {
+    for (const DiskAttribute& attribute : attributes_.all()) {
+      if (is_carried(attribute.kind)) continue;
+      folder.kept_attributes.push_back(
+          {attribute.kind, std::string(attribute.name), std::string(attribute.value)});
+    }
+  }
+
   ext2_filsys fs_;
   const Tree& tree_;
+  BlockMapper mapper_;
+  DiskAttributes attributes_;  ///< of what was met last
   std::unordered_map<EntryIndex, std::size_t> place_of_;
   std::unordered_set<ext2_ino_t> seen_;
   std::vector<Meeting> meetings_;  ///< one for each of placement_.folders
   Placement placement_;
 };
 
+/// `inode` is read anew where that changes it.
+Status drop_attribute_block(ext2_filsys fs, ext2_ino_t number, ext2_inode& inode) {
+  if (ext2fs_file_acl_block(fs, &inode) == 0) return {};
+  UPDATE_TRY(ext2_status(ext2fs_free_ext_attr(fs, number, nullptr), "freeing attributes"));
+  UPDATE_TRY_ASSIGN(inode, read_inode(fs, number));
+  return {};
+}
+
 Status free_inode(ext2_filsys fs, ext2_ino_t number, ext2_inode& inode) {
-  if (ext2fs_file_acl_block(fs, &inode) != 0) {
-    UPDATE_TRY(ext2_status(ext2fs_free_ext_attr(fs, number, nullptr), "freeing attributes"));
-    UPDATE_TRY_ASSIGN(inode, read_inode(fs, number));
-  }
+  UPDATE_TRY(drop_attribute_block(fs, number, inode));
   if (ext2fs_inode_has_valid_blocks2(fs, &inode) != 0) {
     UPDATE_TRY(ext2_status(ext2fs_punch(fs, number, &inode, nullptr, 0, ~blk64_t{0}),
                            "freeing the blocks of a replaced file"));
@@ -182,8 +218,13 @@ Result<Placement> place_tree(ext2_filsys fs, const Tree& tree, ext2_ino_t top) {
   return Placer(fs, tree).run(top);
 }
 
-Status drop_replaced(ext2_filsys fs, const std::vector<ext2_ino_t>& replaced) {
-  for (const ext2_ino_t number : replaced) {
+Status drop_replaced(ext2_filsys fs, const Placement& placement) {
+  for (const auto& [index, folder] : placement.folders) {
+    if (!folder.described) continue;
+    UPDATE_TRY_ASSIGN(ext2_inode inode, read_inode(fs, folder.inode));
+    UPDATE_TRY(drop_attribute_block(fs, folder.inode, inode));
+  }
+  for (const ext2_ino_t number : placement.replaced) {
     UPDATE_TRY_ASSIGN(ext2_inode inode, read_inode(fs, number));
     if (inode.i_links_count == 0 || number < EXT2_FIRST_INODE(fs->super)) {
       return fail(ErrorCode::not_trusted,

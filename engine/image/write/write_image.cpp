@@ -20,9 +20,7 @@ Status write_image(os::File& target, const Geometry& geometry, const Identity& i
   if (tree.entries.empty()) return flush_image(fs.get());
 
   UPDATE_TRY_ASSIGN(Placement placement, place_tree(fs.get(), tree, EXT2_ROOT_INO));
-  PresentFolder& top = placement.folders.front().second;
-  top.described = true;
-  top.attributed = true;
+  placement.folders.front().second.described = true;
   TreeWriter writer(fs.get(), tree, owners, true);
   UPDATE_TRY_ASSIGN(std::vector<DataRun> runs, writer.write(placement.folders));
   UPDATE_TRY(flush_image(fs.get()));

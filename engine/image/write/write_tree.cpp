@@ -24,6 +24,14 @@ std::uint8_t directory_type(EntryType type) {
   return EXT2_FT_REG_FILE;
 }
 
+// As the kernel's ext4_max_size(). Without huge_file an inode counts its blocks in 512 bytes each.
+std::uint64_t largest_file(ext2_filsys fs) {
+  constexpr std::uint64_t kMostBlocks = UINT32_MAX;
+  const std::uint64_t sectors = fs->blocksize / 512;
+  const bool huge = ext2fs_has_feature_huge_file(fs->super) != 0;
+  return (huge ? kMostBlocks : kMostBlocks / sectors) * fs->blocksize;
+}
+
 std::uint64_t count_blocks(std::span<const Piece> pieces) {
   std::uint64_t blocks = 0;
   for (const Piece& piece : pieces) blocks += piece.count;
@@ -146,14 +154,17 @@ Status TreeWriter::write_entry(EntryIndex index) {
     }
     record.set_links(links_[index]);
   }
-  UPDATE_TRY(add_attributes(index, record));
+  UPDATE_TRY(add_attributes(index, {}, record));
   return record.write(inodes_[index]);
 }
 
 Status TreeWriter::write_present(EntryIndex index, const PresentFolder& folder) {
   UPDATE_TRY_ASSIGN(InodeRecord record, InodeRecord::read(fs_, folder.inode));
-  if (folder.described) record.describe(tree_.entries[index], owners_);
-  if (folder.attributed) UPDATE_TRY(add_attributes(index, record));
+  if (folder.described) {
+    record.describe(tree_.entries[index], owners_);
+    record.clear_attributes();
+    UPDATE_TRY(add_attributes(index, folder.kept_attributes, record));
+  }
   if (!children(index).empty()) {
     UPDATE_TRY(ext2_status(ext2fs_punch(fs_, folder.inode, record.small(), nullptr, 0, ~blk64_t{0}),
                            "freeing the blocks of a folder"));
@@ -200,6 +211,10 @@ Status TreeWriter::fill_link(EntryIndex index, InodeRecord& record) {
 Status TreeWriter::fill_file(EntryIndex index, InodeRecord& record) {
   const Entry& entry = tree_.entries[index];
   const std::string_view content = tree_.at(entry.content);
+  if (entry.size > largest_file(fs_)) {
+    return fail(ErrorCode::failed, "it is larger than a file can be in the image");
+  }
+  if (entry.size > INT32_MAX) ext2fs_set_feature_large_file(fs_->super);
   record.set_size(entry.size);
   if (entry.extents == 0) {
     return store_contents(std::as_bytes(std::span(content)), inodes_[index], record);
@@ -287,10 +302,12 @@ Status TreeWriter::store_extents(std::span<const Piece> pieces, ext2_ino_t numbe
   return {};
 }
 
-Status TreeWriter::add_attributes(EntryIndex index, InodeRecord& record) {
-  if (tree_.entries[index].attributes == 0) return {};
+Status TreeWriter::add_attributes(EntryIndex index, std::span<const StoredAttribute> kept,
+                                  InodeRecord& record) {
+  if (tree_.entries[index].attributes == 0 && kept.empty()) return {};
+  ext2fs_set_feature_xattr(fs_->super);
   UPDATE_TRY_ASSIGN(StoredAttributes stored,
-                    store_attributes(tree_, index, record.attribute_room(), fs_->blocksize));
+                    store_attributes(tree_, index, kept, record.attribute_room(), fs_->blocksize));
   if (!stored.in_inode.empty()) record.set_attributes(stored.in_inode);
   if (stored.block.empty()) return {};
   UPDATE_TRY_ASSIGN(const BlockAllocator::Run run, allocator_.take(1));

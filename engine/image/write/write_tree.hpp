@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -31,8 +32,9 @@ struct PresentFolder {
   ext2_ino_t inode = 0;
   ext2_ino_t parent = 0;
   std::vector<Name> names;
-  bool described = false;   ///< it gets mode, owner and times of its entry
-  bool attributed = false;  ///< and its attributes: it has none so far
+  bool described = false;  ///< it gets mode, owner, times and attributes of its entry
+  /// Those of its own that no tree carries.
+  std::vector<StoredAttribute> kept_attributes;
 };
 
 /// Where a tree meets what is there: entries that are folders of the file system. The others are
@@ -68,7 +70,8 @@ class TreeWriter {
   Status clear_edges(EntryIndex index, std::span<const Piece> pieces);
   void add_runs(EntryIndex index, std::span<const Piece> pieces);
   Status store_extents(std::span<const Piece> pieces, ext2_ino_t number, InodeRecord& record);
-  Status add_attributes(EntryIndex index, InodeRecord& record);
+  Status add_attributes(EntryIndex index, std::span<const StoredAttribute> kept,
+                        InodeRecord& record);
   std::string_view name_of(EntryIndex index) const { return tree_.name(index); }
 
   ext2_filsys fs_;

@@ -1,5 +1,6 @@
 #include "engine/image/write/write_image.hpp"
 #include "engine/image/write/write_tree.hpp"
+#include "engine/os/confinement_linux.hpp"
 
 #include "tests/engine/image/image_tools.hpp"
 #include "tests/engine/image/tree_builder.hpp"
@@ -73,8 +74,17 @@ class AddToImage : public testing::Test {
     const auto source = open("source");
     Alone contents(*source);
     const auto target = open("image");
-    return add_to_image(confinement, *target, path, builder.tree(), contents, {}, stop_,
-                        1'700'000'000);
+    return add_to_image(confinement, *target, path, builder.tree(), contents, {}, stop_, now_s_);
+  }
+  /// As the tools make it, with what mkfs here does not make.
+  void make_with_tools(const std::string& options) {
+    const Outcome made =
+        run_tool("mke2fs -q -F -t ext4 -b 4096 " + options + " " + (scratch_ / "image") + " 32M");
+    ASSERT_EQ(made.status, 0) << made.text;
+  }
+  /// One command of debugfs, which says nothing where all is well.
+  void change(const std::string& command) {
+    run_tool("debugfs -w -R '" + command + "' " + (scratch_ / "image"));
   }
   std::string content(const std::string& path) const {
     std::string text = run_tool("debugfs -R 'cat " + path + "' " + (scratch_ / "image")).text;
@@ -88,6 +98,7 @@ class AddToImage : public testing::Test {
   ScratchFolder scratch_;
   os::LinuxFileSystem files_;
   Uninterrupted stop_;
+  std::int64_t now_s_ = 1'700'000'000;
 };
 
 TEST_F(AddToImage, GoesIntoFoldersReplacesFilesAndLeavesTheRest) {
@@ -195,6 +206,144 @@ TEST_F(AddToImage, AnImageInUseIsRefused) {
   ASSERT_FALSE(done);
   EXPECT_EQ(done.error().code(), ErrorCode::failed);
   EXPECT_NE(done.error().hint().find("e2fsck"), std::string::npos);
+}
+
+TEST_F(AddToImage, AnImageWithAFeatureWhoseRulesAreNotKeptIsRefused) {
+  for (const char* const feature :
+       {"quota", "project", "mmp", "bigalloc", "read-only", "shared_blocks"}) {
+    make_with_tools("");
+    change(std::string("feature ") + feature);
+    const std::string before = fingerprint();
+    TreeBuilder added;
+    added.file(0, "file", "bytes");
+    os::LinuxConfinement confinement;
+    const Status done = add(added, "/", confinement);
+    ASSERT_FALSE(done) << feature;
+    EXPECT_EQ(done.error().code(), ErrorCode::failed) << done.error().message();
+    EXPECT_NE(done.error().message().find(feature), std::string::npos) << done.error().message();
+    EXPECT_EQ(fingerprint(), before) << feature;
+  }
+}
+
+TEST_F(AddToImage, AFileWhoseAttributeHasAnInodeOfItsOwnIsNotReplaced) {
+  make_with_tools("-O ea_inode");
+  scratch_.put("value", std::string(10'000, 'v'));
+  scratch_.put("plain", "plain");
+  change("write " + (scratch_ / "plain") + " large");
+  change("write " + (scratch_ / "plain") + " small");
+  change("ea_set -f " + (scratch_ / "value") + " /large user.large");
+  change("ea_set /small user.small value");
+  run_tool("e2fsck -fy " + (scratch_ / "image"));  // debugfs counts too few blocks for /large
+  TreeBuilder small;
+  small.file(0, "small", "new");
+  const Status done = add(small, "/");
+  ASSERT_TRUE(done) << done.error().message();
+  expect_clean(scratch_ / "image");
+  const std::string before = fingerprint();
+  TreeBuilder large;
+  large.file(0, "large", "new");
+  const Status refused = add(large, "/");
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code(), ErrorCode::failed) << refused.error().message();
+  EXPECT_EQ(fingerprint(), before);
+}
+
+TEST_F(AddToImage, TheFirstAttributesAndTheFirstLargeFileOfAnImageSetItsFeatures) {
+  make_with_tools("-O ^ext_attr,^large_file,^resize_inode");
+  TreeBuilder added;
+  added.attribute(added.file(0, "attributes", "bytes"), "user.large", std::string(1000, 'v'));
+  const EntryIndex large = added.file(0, "large", "bytes");
+  added[large].size = std::uint64_t{3} << 30;
+  const Status done = add(added, "/");
+  ASSERT_TRUE(done) << done.error().message();
+  expect_clean(scratch_ / "image");
+  const std::string features = run_tool("dumpe2fs -h " + (scratch_ / "image")).text;
+  EXPECT_NE(features.find("ext_attr"), std::string::npos) << features;
+  EXPECT_NE(features.find("large_file"), std::string::npos) << features;
+}
+
+TEST_F(AddToImage, AFileThatIsLargerThanExt4AllowsIsNamed) {
+  TreeBuilder none;
+  make(none, 16 * kMiB);
+  for (const bool fits : {false, true}) {
+    TreeBuilder added;
+    const EntryIndex large = added.file(0, "large", "bytes");
+    added[large].size = std::uint64_t{UINT32_MAX} * 4096 + (fits ? 0 : 1);
+    const Status done = add(added, "/");
+    ASSERT_EQ(done.has_value(), fits);
+    if (fits) continue;
+    EXPECT_EQ(done.error().code(), ErrorCode::failed);
+    EXPECT_NE(done.error().message().find("/large"), std::string::npos) << done.error().message();
+  }
+  expect_clean(scratch_ / "image");
+}
+
+TEST_F(AddToImage, AtTheFirstSecondOfAllAFreedInodeIsStillAFreedOne) {
+  TreeBuilder old;
+  old.file(0, "one", "one");
+  old.file(0, "other", "other");
+  make(old, 16 * kMiB);
+  TreeBuilder added;
+  added.again(0, "other", added.file(0, "one", "new"));
+  now_s_ = 0;
+  ASSERT_TRUE(add(added, "/"));
+  expect_clean(scratch_ / "image");
+}
+
+TEST_F(AddToImage, AFolderThatIsThereGetsTheAttributesOfTheNewOne) {
+  TreeBuilder old;
+  for (const char* const name : {"inode", "block", "none"}) {
+    const EntryIndex folder = old.folder(0, name);
+    old.attribute(folder, "user.old", std::string(name[0] == 'b' ? 1000 : 10, 'o'));
+    old.file(folder, "kept", "kept");
+  }
+  make(old, 16 * kMiB);
+  change("ea_set /inode trusted.kept value");
+  TreeBuilder added;
+  added.attribute(added.folder(0, "inode"), "user.new", std::string(1000, 'n'));
+  const EntryIndex block = added.folder(0, "block");
+  added.attribute(block, "user.new", "n");
+  added.attribute(block, "system.posix_acl_access",
+                  std::string("\2\0\0\0"
+                              "\1\0\7\0\xFF\xFF\xFF\xFF\4\0\5\0\xFF\xFF\xFF\xFF"
+                              "\x20\0\5\0\xFF\xFF\xFF\xFF",
+                              28));
+  added.folder(0, "none");
+  const Status done = add(added, "/");
+  ASSERT_TRUE(done) << done.error().message();
+  expect_clean(scratch_ / "image");
+  const auto attributes = [&](const std::string& path) {
+    const std::string text =
+        run_tool("debugfs -R 'ea_list " + path + "' " + (scratch_ / "image")).text;
+    return text.substr(text.find('\n') + 1);
+  };
+  EXPECT_EQ(attributes("/inode").find("user.old"), std::string::npos) << attributes("/inode");
+  EXPECT_NE(attributes("/inode").find("user.new (1000)"), std::string::npos);
+  EXPECT_NE(attributes("/inode").find("trusted.kept"), std::string::npos) << "no tree carries it";
+  EXPECT_EQ(attributes("/block").find("user.old"), std::string::npos) << attributes("/block");
+  EXPECT_NE(attributes("/block").find("user.new (1)"), std::string::npos);
+  EXPECT_NE(attributes("/block").find("posix_acl_access"), std::string::npos);
+  EXPECT_EQ(attributes("/none"), "");
+  EXPECT_EQ(content("/inode/kept"), "kept");
+}
+
+TEST_F(AddToImage, AFolderWithFewerFieldsGetsItsTimesInThoseThatItHas) {
+  TreeBuilder old;
+  old.folder(0, "folder");
+  make(old, 16 * kMiB);
+  change("set_inode_field /folder mtime_extra 1");
+  change("set_inode_field /folder crtime 0");
+  change("set_inode_field /folder crtime_extra 0");
+  change("set_inode_field /folder extra_isize 28");
+  TreeBuilder added;
+  const EntryIndex folder = added.folder(0, "folder");
+  added[folder].modified = {2'208'988'800, 5};  // 2040
+  ASSERT_TRUE(add(added, "/"));
+  expect_clean(scratch_ / "image");
+  const std::string text =
+      run_tool("TZ=UTC debugfs -R 'stat /folder' " + (scratch_ / "image")).text;
+  const std::string line = text.substr(text.find(" mtime:"));
+  EXPECT_NE(line.substr(0, line.find('\n')).find("2040"), std::string::npos) << text;
 }
 
 TEST_F(AddToImage, TheAnswerOfTheChildIsNotBelieved) {

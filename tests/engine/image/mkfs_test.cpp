@@ -18,12 +18,13 @@ class MkfsTest : public testing::TestWithParam<std::uint64_t> {
  protected:
   Status make(const std::string& name, const Geometry& geometry) {
     const auto file = new_image(scratch_, name, geometry.bytes);
-    auto fs = make_file_system(file.get(), geometry, test_identity(), 0);
+    auto fs = make_file_system(file.get(), geometry, identity_, 0);
     if (!fs) return fail(std::move(fs).error());
     return flush_image(fs->get());
   }
 
   ScratchFolder scratch_;
+  Identity identity_ = test_identity();
 };
 
 /// The blocks in which two sparse files differ, and where in them.
@@ -88,6 +89,14 @@ TEST_F(MkfsTest, ReservesDescriptorsForSixtyFourTimesTheSize) {
   EXPECT_NE(
       run_tool("dumpe2fs -h " + (scratch_ / "image")).text.find("Reserved GDT blocks:      63"),
       std::string::npos);
+}
+
+TEST_F(MkfsTest, TheFirstSecondOfAllIsAMomentLikeAnyOther) {
+  identity_.now_s = 0;
+  ASSERT_TRUE(make("image", {.bytes = 16 * kMiB, .grow_to_bytes = 0, .label = {}}));
+  const std::string text = run_tool("TZ=UTC dumpe2fs -h " + (scratch_ / "image")).text;
+  const std::string line = text.substr(text.find("Last write time:"));
+  EXPECT_NE(line.substr(0, line.find('\n')).find("1970"), std::string::npos) << text;
 }
 
 TEST_F(MkfsTest, WhatIsTooSmallIsNoSpace) {

@@ -136,6 +136,30 @@ TEST(Superblock, WhatIsInUseIsRefused) {
   EXPECT_FALSE(check_settled(*mounted, false));
 }
 
+TEST(Superblock, FeaturesThatAWriterDoesNotKeepConsistentAreNamed) {
+  struct Case {
+    std::size_t offset;
+    std::uint32_t features;
+    const char* name;
+  };
+  for (const Case& one :
+       {Case{0x5C, 0x6, "imagic_inodes"}, Case{0x5C, 0x80000004, "FEATURE_C31"},
+        Case{0x60, 0x3C2, "mmp"}, Case{0x64, 0x100, "quota"}, Case{0x64, 0x1000, "read-only"},
+        Case{0x64, 0x2000, "project"}, Case{0x64, 0x4001, "shared_blocks"},
+        Case{0x64, 0x5000, "read-only, shared_blocks"}}) {
+    Bytes bytes = sound();
+    put(bytes, one.offset, one.features);
+    const auto parsed = parse_superblock(bytes, kFileBytes);
+    ASSERT_TRUE(parsed) << one.name << ": " << parsed.error().message();
+    EXPECT_TRUE(check_settled(*parsed, false)) << one.name;
+    const Status writing = check_settled(*parsed, true);
+    ASSERT_FALSE(writing) << one.name;
+    EXPECT_EQ(writing.error().code(), ErrorCode::failed);
+    EXPECT_TRUE(writing.error().message().ends_with(": " + std::string(one.name)))
+        << writing.error().message();
+  }
+}
+
 TEST(Superblock, ThoseOfMke2fsAreRead) {
   if (!Ext4Image::have_tools()) GTEST_SKIP() << "mke2fs, debugfs or e2fsck is missing";
   for (const char* const options :

@@ -274,6 +274,19 @@ TEST_F(WriteImage, AnAclThatIsNoneIsNamed) {
   EXPECT_NE(written.error().message().find("/file"), std::string::npos);
 }
 
+TEST_F(WriteImage, AttributesThatFillInodeAndBlockFindTheirPlaces) {
+  const EntryIndex file = builder_.file(0, "file", "x");
+  // 20 bytes more each: 88 fit into the inode, 4060 into the block.
+  builder_.attribute(file, "user.a", std::string(40, 'a'));
+  builder_.attribute(file, "user.bb", std::string(68, 'b'));
+  builder_.attribute(file, "user.ccc", std::string(3980, 'c'));
+  expect_written(16 * kMiB);
+  const std::string list = debugfs("ea_list /file");
+  for (const char* const size : {"user.a (40)", "user.bb (68)", "user.ccc (3980)"}) {
+    EXPECT_NE(list.find(size), std::string::npos) << list;
+  }
+}
+
 TEST_F(WriteImage, AttributesThatDoNotFitAreAnErrorThatNamesTheEntry) {
   builder_.attribute(builder_.file(0, "file", "x"), "user.x", std::string(5000, 'x'));
   const Status written = write(16 * kMiB);
