@@ -67,30 +67,40 @@ std::string outcome(const ServiceHost& host) {
   return history.is_array() && !history.empty() ? history[0]["outcome"].dump() : "none";
 }
 
+/// A service that applies `release` once it is told to, and logs what that said and its end.
+void agent(const ServiceHost& host, const std::string& prepare, const std::string& release,
+           const std::string& unit) {
+  write_file(host.box().outside("/opt/demo/agent"),
+             "#!/bin/sh\nuntil test -e /run/update; do sleep 0.02; done\nrm /run/update\n" +
+                 prepare + "\nbanger-update apply " + release +
+                 " >/var/log/agent.log 2>&1\necho ended with $? >>/var/log/agent.log\nsleep 1000\n",
+             0755);
+  host.box().unit("agent.service", unit + "ExecStart=/opt/demo/agent\n");
+  host.box().enable("agent.service");
+}
+
+std::string agent_log(const ServiceHost& host) {
+  return read_file(host.box().outside("/var/log/agent.log"));
+}
+
 // F6. Without care, systemd would end the updater with the unit that it restarts.
 TEST(OwnRestartTest, AnUpdateFromInsideAUnitThatItRestartsGoesOn) {
   NEEDS_SYSTEMD();
   ServiceHost host;
-  write_file(host.box().outside("/opt/demo/agent"),
-             "#!/bin/sh\nuntil test -e /run/update; do sleep 0.02; done\nrm /run/update\n"
-             "banger-update apply /var/tmp/releases/2.0.0 >/var/log/agent.log 2>&1\n"
-             "echo ended with $? >>/var/log/agent.log\n",
-             0755);
-  host.box().unit("agent.service", "[Service]\nExecStart=/opt/demo/agent\n");
-  host.box().enable("agent.service");
+  agent(host, "", "/var/tmp/releases/2.0.0", "[Service]\n");
   host.configure([](ServiceSettings& settings) { settings.units.push_back("agent.service"); });
   ASSERT_TRUE(start(host));
-  const std::string release = host.release("2.0.0");
-  const pid_t agent = host.box().main_pid("agent.service");
+  ASSERT_FALSE(host.release("2.0.0").empty());
+  const pid_t before = host.box().main_pid("agent.service");
   host.box().shell("touch /run/update");
   EXPECT_TRUE(within(std::chrono::seconds(20), [&] {
     return host.installed() == "2.0.0" && finished(host);
-  })) << read_file(host.box().outside("/var/log/agent.log"));
+  })) << agent_log(host);
   EXPECT_TRUE(host.at_rest("2.0.0", kBoth));
   EXPECT_EQ(outcome(host), "\"committed\"");
   EXPECT_EQ(host.box().state("agent.service"), "active");
-  EXPECT_NE(host.box().main_pid("agent.service"), agent);
-  EXPECT_TRUE(contains(read_file(host.box().outside("/var/log/agent.log")), kMoves));
+  EXPECT_NE(host.box().main_pid("agent.service"), before);
+  EXPECT_TRUE(contains(agent_log(host), kMoves));
 }
 
 TEST(OwnRestartTest, AnUpdateThatADaemonStartedAsItsChildGoesOn) {
@@ -136,12 +146,161 @@ TEST(OwnRestartTest, FromAShellOutsideOfAllUnitsItStaysWhereItIs) {
   const Ended ended = host.run({"apply", host.release("2.0.0")});
   EXPECT_EQ(ended.code, 0) << ended.out << ended.err;
   EXPECT_FALSE(contains(ended.err, "moving")) << ended.err;
-  // Nor from a unit of its own that the update does not touch.
-  const Ended unit = host.box().run({"systemd-run", "-q", "--pipe", "--wait", "--collect",
-                                     "banger-update", "apply", host.release("3.0.0")});
-  EXPECT_EQ(unit.code, 0) << unit.out << unit.err;
-  EXPECT_FALSE(contains(unit.err, "moving")) << unit.err;
-  EXPECT_TRUE(host.at_rest("3.0.0", kBoth));
+  EXPECT_TRUE(host.at_rest("2.0.0", kBoth));
+}
+
+// F6. The configuration does not name it, and systemd restarts it with what it is part of.
+TEST(OwnRestartTest, AnUpdateFromAServiceThatIsRestartedWithAnotherGoesOn) {
+  NEEDS_SYSTEMD();
+  ServiceHost host;
+  agent(host, "", "/var/tmp/releases/2.0.0", "[Unit]\nPartOf=alpha.service\n[Service]\n");
+  ASSERT_TRUE(start(host));
+  ASSERT_FALSE(host.release("2.0.0").empty());
+  const pid_t before = host.box().main_pid("agent.service");
+  host.box().shell("touch /run/update");
+  EXPECT_TRUE(within(std::chrono::seconds(30), [&] {
+    return host.installed() == "2.0.0" && finished(host);
+  })) << agent_log(host);
+  EXPECT_TRUE(host.at_rest("2.0.0", kBoth));
+  EXPECT_EQ(outcome(host), "\"committed\"");
+  EXPECT_NE(host.box().main_pid("agent.service"), before) << "it is not restarted with alpha";
+}
+
+// A job runner, say.
+TEST(OwnRestartTest, FromAServiceItsOutputAndItsExitCodeComeBack) {
+  NEEDS_SYSTEMD();
+  ServiceHost host;
+  ASSERT_TRUE(start(host));
+  const Arguments runner = {"systemd-run", "-q", "--pipe", "--wait", "--collect"};
+  const auto in_service = [&](const Arguments& command) {
+    Arguments words = runner;
+    words.insert(words.end(), command.begin(), command.end());
+    return host.box().run(words);
+  };
+  const Ended good = in_service(host.command({"apply", host.release("2.0.0")}));
+  EXPECT_EQ(good.code, 0) << good.out << good.err;
+  EXPECT_TRUE(contains(good.out, "installed 2.0.0")) << good.out;
+  EXPECT_TRUE(contains(good.err, kMoves)) << good.err;
+  EXPECT_TRUE(host.at_rest("2.0.0", kBoth));
+  const Ended failed =
+      in_service(host.command({"--output", "json", "apply", "/var/tmp/releases/none"}));
+  EXPECT_NE(failed.code, 0);
+  Json document = failed.json();
+  EXPECT_EQ(document["error"]["code"], failed.code);
+}
+
+// The unit would see the host's files, and install into them.
+TEST(OwnRestartTest, AnUpdateInAChrootLeavesTheHostAlone) {
+  NEEDS_SYSTEMD();
+  ServiceHost host;
+  ASSERT_TRUE(start(host));
+  const std::string release = host.release("2.0.0");
+  host.box().shell(
+      "mkdir -p /mnt/image && mount -t tmpfs tmpfs /mnt/image && cd /mnt/image && "
+      "mkdir -p etc opt var/lib var/tmp usr run proc dev tmp && cp -a /opt/demo opt && "
+      "cp -a /etc/banger /etc/passwd /etc/group etc && cp -a /var/tmp/releases var/tmp && "
+      "for name in bin lib lib64 sbin; do ln -s usr/$name $name; done && "
+      "for name in usr run proc dev; do mount --rbind /$name $name; done");
+  Arguments words = in_session({"chroot", "/mnt/image"});
+  for (const std::string& word : host.command({"apply", release})) words.push_back(word);
+  const Ended ended = host.box().run(words);
+  EXPECT_EQ(ended.code, 1) << ended.out << ended.err;
+  EXPECT_FALSE(contains(ended.err, kMoves)) << ended.err;
+  EXPECT_TRUE(contains(ended.err, "[restart] command")) << ended.err;
+  EXPECT_TRUE(host.at_rest("1.0.0", kBoth));
+}
+
+TEST(OwnRestartTest, ADaemonThatSeesOtherFilesDoesNotInstallTheHosts) {
+  NEEDS_SYSTEMD();
+  ServiceHost host;
+  agent(host, "cp -r /var/tmp/releases/2.0.0 /tmp/release", "/tmp/release",
+        "[Service]\nPrivateTmp=yes\n");
+  host.configure([](ServiceSettings& settings) { settings.units.push_back("agent.service"); });
+  ASSERT_TRUE(start(host));
+  ASSERT_FALSE(host.release("2.0.0").empty());
+  const std::string strangers = host.release("3.0.0");
+  host.box().shell("cp -r " + strangers +
+                   " /tmp/release && chown -R 65534 /tmp/release && touch /run/update");
+  EXPECT_TRUE(
+      within(std::chrono::seconds(20), [&] { return contains(agent_log(host), "ended with"); }));
+  EXPECT_TRUE(contains(agent_log(host), "ended with 1")) << agent_log(host);
+  EXPECT_TRUE(contains(agent_log(host), "outside of this unit")) << agent_log(host);
+  EXPECT_TRUE(host.at_rest("1.0.0", kBoth));
+}
+
+TEST(OwnRestartTest, ASessionThatSeesOtherFilesIsWarnedAndStays) {
+  NEEDS_SYSTEMD();
+  ServiceHost host;
+  ASSERT_TRUE(start(host));
+  Arguments words = in_session({"unshare", "--mount"});
+  for (const std::string& word : host.command({"apply", host.release("2.0.0")})) {
+    words.push_back(word);
+  }
+  const Ended ended = host.box().run(words);
+  EXPECT_EQ(ended.code, 0) << ended.out << ended.err;
+  EXPECT_FALSE(contains(ended.err, kMoves)) << ended.err;
+  EXPECT_TRUE(contains(ended.err, "staying in session-9.scope")) << ended.err;
+  EXPECT_TRUE(host.at_rest("2.0.0", kBoth));
+}
+
+// F12. systemd-run knows no more than that the unit was killed.
+TEST(OwnRestartTest, WhenTheMovedUpdaterIsKilledTheJournalIsAsked) {
+  NEEDS_SYSTEMD();
+  ServiceHost host;
+  ASSERT_TRUE(start(host));
+  host.hold_doctor("2.0.0");
+  Process update(in_session(host.command({"--output", "json", "apply", host.release("2.0.0")})),
+                 in(host.box()));
+  ASSERT_TRUE(host.doctor_waits());
+  host.box().shell("kill -KILL " + updater(host));
+  const Ended ended = update.wait();
+  EXPECT_EQ(ended.code, 10) << ended.err;
+  Json transaction = ended.json();
+  EXPECT_EQ(transaction["phase"], "doctor") << ended.out;
+  EXPECT_EQ(transaction["error"]["code"], 10) << ended.out;
+  host.let_doctor_go();
+  EXPECT_EQ(host.run({"recover"}).code, 0);
+  EXPECT_TRUE(finished(host));
+  EXPECT_EQ(host.installed(), "1.0.0");
+}
+
+// systemd takes these signals for a good end of most services, and systemd-run then says 0.
+TEST(OwnRestartTest, AnUpdaterThatATerminationKilledHasNotSucceeded) {
+  NEEDS_SYSTEMD();
+  NEEDS_TOOL("strace");
+  ServiceHost host;
+  ASSERT_TRUE(start(host));
+  host.box().shell(
+      "cp /usr/bin/banger-update /opt/demo/relay && "
+      "printf '#!/bin/sh\\nkill -TERM $$\\n' >/opt/demo/killed && chmod 755 /opt/demo/killed");
+  // Until it asks for its own file, another has taken that name.
+  Process update(in_session({"strace", "-o", "/dev/null", "-e", "trace=readlink", "-e",
+                             "inject=readlink:delay_enter=3000000", "/opt/demo/relay", "apply",
+                             host.release("2.0.0")}),
+                 in(host.box()));
+  ASSERT_TRUE(scenario::eventually([&] {
+    return host.box().run({"pgrep", "-x", "relay"}).code == 0;
+  }));
+  host.box().shell("mv /opt/demo/killed /opt/demo/relay");
+  const Ended ended = update.wait();
+  EXPECT_TRUE(contains(ended.err, kMoves)) << ended.err;
+  EXPECT_EQ(ended.code, 1) << ended.out << ended.err;
+  EXPECT_TRUE(host.at_rest("1.0.0", kBoth));
+}
+
+TEST(OwnRestartTest, WhereNoUnitCanBeMadeThatIsTheErrorInJsonToo) {
+  NEEDS_SYSTEMD();
+  ServiceHost host;
+  ASSERT_TRUE(start(host));
+  const Ended ended = host.box().run(in_session({"sh", "-c",
+                                                 "mkdir /gone && cd /gone && rmdir /gone && "
+                                                 "exec banger-update --output json apply " +
+                                                     host.release("2.0.0")}));
+  EXPECT_EQ(ended.code, 1) << ended.out << ended.err;
+  Json document = ended.json();
+  EXPECT_EQ(document["error"]["code"], 1) << ended.out;
+  EXPECT_TRUE(document["transaction"].is_null()) << ended.out;
+  EXPECT_TRUE(host.at_rest("1.0.0", kBoth));
 }
 
 // systemd-run needs D-Bus to wait for a unit; all else of an update does without.
@@ -158,6 +317,23 @@ TEST(OwnRestartTest, WithoutDBusAShellUpdatesAndASessionChangesNothingByHalves) 
   EXPECT_FALSE(session.code != 0 && session.err.empty());
   EXPECT_TRUE(host.at_rest(session.code == 0 ? "3.0.0" : "2.0.0", kBoth)) << session.err;
   std::cout << "without D-Bus a session ends with " << session.code << ": " << session.err;
+}
+
+// The unit that is to be interrupted is not there at once.
+TEST(OwnRestartTest, AnInterruptThatComesWithTheMoveIsNotLost) {
+  NEEDS_SYSTEMD();
+  ServiceHost host;
+  host.configure([](ServiceSettings& settings) { settings.soak = "5s"; });
+  ASSERT_TRUE(start(host));
+  const std::string release = host.release("2.0.0");
+  const std::string lost = host.box().shell(
+      "for run in 1 2 3 4; do rm -f /run/err; systemd-run -q --scope --slice=user-1000.slice "
+      "--unit=session-9.scope banger-update apply " +
+      release +
+      " >/run/out 2>/run/err & relay=$!; until grep -qs moving /run/err; do sleep 0.002; done; "
+      "kill -INT $relay; wait $relay && cat /run/out; done; true");
+  EXPECT_EQ(lost, "");
+  EXPECT_TRUE(host.at_rest("1.0.0", kBoth));
 }
 
 TEST(OwnRestartTest, AnInterruptInASessionEndsTheUpdateInOrder) {
@@ -182,7 +358,8 @@ TEST_P(SessionEndTest, StopsNothing) {
   ServiceHost host;
   ASSERT_TRUE(start(host));
   host.hold_doctor("2.0.0");
-  Process update(in_session(host.command({"apply", host.release("2.0.0")})), in(host.box()));
+  Process update(in_session(host.command({"--output", "json", "apply", host.release("2.0.0")})),
+                 in(host.box()));
   ASSERT_TRUE(host.doctor_waits());
   if (GetParam() == 0) {
     host.box().shell("systemctl stop session-9.scope");
@@ -190,7 +367,10 @@ TEST_P(SessionEndTest, StopsNothing) {
     update.send(GetParam());
   }
   if (GetParam() != SIGHUP) {
-    EXPECT_TRUE(scenario::eventually([&] { return !update.running(); }));
+    const Ended ended = update.wait();
+    EXPECT_EQ(ended.code, 10) << ended.err;
+    Json transaction = ended.json();
+    EXPECT_EQ(transaction["phase"], "doctor") << ended.out;
   }
   EXPECT_EQ(host.run({"status"}).code, 10) << "the update is over already";
   host.let_doctor_go();
