@@ -77,6 +77,29 @@ Status check_versions(const Environment& env, const Manifest& manifest, const Pl
   return {};
 }
 
+/// What chmod(2) makes of an ACL: the entries that stand for the mode follow it, and for the group
+/// the mask does, where there is one (acl(5)). In the form of getxattr(2), 4 bytes are followed by
+/// entries of 8: two bytes of tag, two of permissions, an id.
+std::string acl_with_mode(std::string acl, std::uint32_t mode) {
+  constexpr std::size_t kHeaderBytes = 4;
+  constexpr std::size_t kEntryBytes = 8;
+  constexpr char kOwner = 0x01;
+  constexpr char kGroup = 0x04;
+  constexpr char kMask = 0x10;
+  constexpr char kOther = 0x20;
+  bool masked = false;
+  for (std::size_t at = kHeaderBytes; at + kEntryBytes <= acl.size(); at += kEntryBytes) {
+    masked = masked || acl[at] == kMask;
+  }
+  for (std::size_t at = kHeaderBytes; at + kEntryBytes <= acl.size(); at += kEntryBytes) {
+    char& permissions = acl[at + 2];
+    if (acl[at] == kOwner) permissions = static_cast<char>((mode >> 6U) & 7U);
+    if (acl[at] == (masked ? kMask : kGroup)) permissions = static_cast<char>((mode >> 3U) & 7U);
+    if (acl[at] == kOther) permissions = static_cast<char>(mode & 7U);
+  }
+  return acl;
+}
+
 Result<FileState> wanted_state(const Environment& env, const ConfiguredFile& configured,
                                const ManifestFile& brought,
                                const std::optional<FileState>& present) {
@@ -95,6 +118,8 @@ Result<FileState> wanted_state(const Environment& env, const ConfiguredFile& con
     UPDATE_TRY_ASSIGN(wanted.gid, group_id(env.root, *configured.group));
   }
   if (present) wanted.attributes = present->attributes;
+  const auto acl = wanted.attributes.find("system.posix_acl_access");
+  if (acl != wanted.attributes.end()) acl->second = acl_with_mode(acl->second, wanted.mode);
   return wanted;
 }
 

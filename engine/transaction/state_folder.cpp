@@ -95,9 +95,7 @@ Status make_state_files(os::Folder& state) {
 Status make_reserve(os::Folder& state) {
   const std::string name(kReserveName);
   UPDATE_TRY_ASSIGN(const auto file, open_or_make(state, name));
-  // xfs refuses to allocate on a full disk what is allocated already.
-  UPDATE_TRY_ASSIGN(const os::FileInfo info, file->info());
-  if (info.identity.size >= kReserveBytes) return {};
+  // Each time anew: whoever made it may have been stopped before it had its blocks.
   Status reserved = file->reserve(kReserveBytes);
   if (reserved) return reserved;
   UPDATE_TRY(state.unlink(name).map([](bool) {}));

@@ -270,6 +270,35 @@ TEST(Apply, CarriesModeOwnerAndAttributes) {
   EXPECT_FALSE((*(*previous)->attributes()).contains("security.capability"));
 }
 
+/// As getxattr(2) gives it: version 2, then tag, permissions and id of each entry.
+std::string acl_of(const std::vector<std::pair<char, char>>& entries) {
+  std::string acl("\2\0\0\0", 4);
+  for (const auto& [tag, permissions] : entries) {
+    acl += {tag, '\0', permissions, '\0', '\0', '\0', '\0', '\0'};
+  }
+  return acl;
+}
+
+// chmod(2) changes the ACL too: the file system would not keep the one of before.
+TEST(Apply, AConfiguredModeIsAlsoTheAcls) {
+  constexpr const char* kAcl = "system.posix_acl_access";
+  World world;
+  world.preinstall("1.0.0");
+  world.env.config.files[0].mode = 0750;
+  world.env.config.files[1].mode = 0640;
+  world.fake.files.set_attribute(world.destination("alpha"), kAcl,
+                                 acl_of({{1, 7}, {2, 5}, {4, 5}, {0x10, 7}, {0x20, 5}}));
+  world.fake.files.set_attribute(world.destination("beta"), kAcl,
+                                 acl_of({{1, 7}, {4, 5}, {0x20, 5}}));
+  ASSERT_TRUE(world.apply("1.1.0").status);
+  const auto folder = world.fake.files.open_folder(World::kFolder);
+  const auto acl = [&](const char* name) {
+    return (*(*(*folder)->open_file(name))->attributes())[kAcl];
+  };
+  EXPECT_EQ(acl("alpha"), acl_of({{1, 7}, {2, 5}, {4, 5}, {0x10, 5}, {0x20, 0}}));
+  EXPECT_EQ(acl("beta"), acl_of({{1, 6}, {4, 4}, {0x20, 0}}));
+}
+
 TEST(Apply, RollbackGivesSetIdBitsBack) {
   World world;
   world.preinstall("1.0.0");
