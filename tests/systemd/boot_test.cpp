@@ -133,6 +133,16 @@ TEST_F(BootTest, ServicesStartWithTheWholeVersionThatRecoveryChose) {
   EXPECT_EQ(history[0]["outcome"], "committed");
 }
 
+TEST_F(BootTest, WhatWasStartedByHandIsStartedBeforeItIsJudged) {
+  NEEDS_TOOL("strace");
+  ASSERT_TRUE(start());
+  host_->box().shell("systemctl disable beta.service");
+  cut_in_swap();
+  ASSERT_TRUE(host_->box().boot());
+  EXPECT_TRUE(host_->at_rest("2.0.0", kBoth)) << host_->run({"history", "show", "2"}).out;
+  EXPECT_EQ(host_->box().property(kVerify, "Result"), "success");
+}
+
 TEST_F(BootTest, ADoctorThatSaysNoAfterTheBootUndoesTheUpdate) {
   NEEDS_TOOL("strace");
   ASSERT_TRUE(start());

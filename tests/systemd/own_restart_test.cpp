@@ -391,16 +391,18 @@ struct Stopped {
   std::string name;
   int signal = 0;
   bool in_start = false;
+  std::string policy = "auto";
   ServiceHost host = {};
   std::unique_ptr<Process> update = {};
 };
 
 void stop_in_the_middle(Stopped& stopped) {
   ServiceHost& host = stopped.host;
-  host.configure([](ServiceSettings& settings) {
+  host.configure([&](ServiceSettings& settings) {
     settings.timeout = "2s";
     settings.doctor_timeout = "2s";
     settings.soak = "0s";
+    settings.policy = stopped.policy;
   });
   host.daemon("alpha",
               "ExecStartPre=/bin/sh -c 'test -e /run/hold-start || exit 0; rm /run/hold-start; "
@@ -449,6 +451,20 @@ TEST(OwnRestartTest, AnUpdaterThatIsKilledOrFrozenIsReplacedInTime) {
     EXPECT_EQ(outcome(host), "\"rolled_back\"");
     EXPECT_EQ(stopped->update->wait().signal, SIGKILL);
   }
+}
+
+// From the service of the timer, which needs a timer of its own.
+TEST(OwnRestartTest, TheTimerResumesTheRestartUnderThePolicyReplay) {
+  NEEDS_SYSTEMD();
+  Stopped stopped{"killed in a restart", SIGKILL, true, "replay"};
+  ASSERT_NO_FATAL_FAILURE(stop_in_the_middle(stopped));
+  const ServiceHost& host = stopped.host;
+  host.let_doctor_go();
+  EXPECT_TRUE(within(std::chrono::seconds(60), [&] { return finished(host); }))
+      << host.run({"status"}).out;
+  EXPECT_TRUE(scenario::eventually([&] { return host.leftovers().empty(); }));
+  EXPECT_TRUE(host.at_rest("2.0.0", kBoth));
+  EXPECT_EQ(outcome(host), "\"committed\"");
 }
 
 TEST(OwnRestartTest, TheTimerIsArmedBeforeTheFirstRestartAndGoneAfterTheUpdate) {
