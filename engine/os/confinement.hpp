@@ -26,8 +26,9 @@ class Confinement {
   /// `work` in a forked child (fork(2)) that has a copy of all memory, the named files, no other
   /// descriptor, no privilege (another user and group where the caller is root, no_new_privs), and
   /// only the system calls for memory and for those files (seccomp(2)); its answer comes through a
-  /// pipe. An error of `work` is returned as it is. A child that was killed by a signal or by a
-  /// limit is not_trusted, and says which. Not for a process that has threads.
+  /// pipe. An error of `work` is returned as it is. A child that was killed by a signal is
+  /// not_trusted, one that met a limit is failed, and says which. Not for a process that has
+  /// threads.
   virtual Result<std::string> run(const ConfinementLimits& limits,
                                   const std::function<Result<std::string>()>& work) = 0;
 };

@@ -39,6 +39,11 @@ Error child_error(std::string_view message) {
   return {ErrorCode::not_trusted, std::string(message)};
 }
 
+// Sound data can need more than is given, too: that says nothing against it.
+Error limit_error(std::string_view message) {
+  return {ErrorCode::failed, std::string(message)};
+}
+
 std::string frame_of(const Error& error) {
   const std::string message = error.message().substr(0, kMessageMax);
   const std::string hint = error.hint().substr(0, kMessageMax);
@@ -78,7 +83,7 @@ bool send_answer(int fd, const Result<std::string>& answer) {
       sent = send_answer(cell.answer, work());
     }
   } catch (const std::bad_alloc&) {
-    sent = send_answer(cell.answer, fail(child_error("more memory is needed than is given")));
+    sent = send_answer(cell.answer, fail(limit_error("more memory is needed than is given")));
   } catch (const std::exception& exception) {
     sent = send_answer(cell.answer, fail(child_error(exception.what())));
   }
@@ -135,7 +140,7 @@ std::optional<Error> read_answer(int fd, const ConfinementLimits& limits, std::s
     const int ready =
         ::poll(&waiting, 1, static_cast<int>(std::min<std::int64_t>(left_ms, 60'000)));
     if (ready <= 0 && left_ms == 0) {
-      return child_error("a confined child was killed: it took longer than " +
+      return limit_error("a confined child was killed: it took longer than " +
                          std::to_string(seconds) + " s");
     }
     if (ready <= 0) continue;
@@ -146,7 +151,7 @@ std::optional<Error> read_answer(int fd, const ConfinementLimits& limits, std::s
     if (count < 0) return Error::from_errno(errno, "reading the answer of a confined child");
     if (count == 0) return std::nullopt;
     if (frame.size() > most) {
-      return child_error("a confined child was killed: its answer is larger than " +
+      return limit_error("a confined child was killed: its answer is larger than " +
                          format_size(limits.answer_bytes));
     }
   }
@@ -157,7 +162,7 @@ Error killed_by(int signal) {
   if (const char* const name = ::sigabbrev_np(signal))
     text.append(" (SIG").append(name).append(")");
   if (signal == SIGSYS) text.append(": it made a system call that it may not make");
-  if (signal == SIGXCPU) text.append(": it used up its processor time");
+  if (signal == SIGXCPU) return limit_error(text + ": it used up its processor time");
   return child_error(text);
 }
 

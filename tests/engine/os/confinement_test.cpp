@@ -176,7 +176,7 @@ TEST_F(ConfinedWork, ProcessorTimeIsBounded) {
   const Error error = error_of(run([]() -> Result<std::string> {
     for (int turn = 0;; ++turn) static_cast<void>(::syscall(SYS_lseek, -1, turn, 0));
   }));
-  EXPECT_EQ(error.code(), ErrorCode::not_trusted);
+  EXPECT_EQ(error.code(), ErrorCode::failed);
   EXPECT_NE(error.message().find("processor time"), std::string::npos) << error.message();
 }
 
@@ -186,7 +186,7 @@ TEST_F(ConfinedWork, TimeIsBoundedForOneThatDoesNothing) {
     wait_for_ever();
     return "";
   }));
-  EXPECT_EQ(error.code(), ErrorCode::not_trusted);
+  EXPECT_EQ(error.code(), ErrorCode::failed);
   EXPECT_NE(error.message().find("longer than 2 s"), std::string::npos) << error.message();
 }
 
@@ -195,7 +195,7 @@ TEST_F(ConfinedWork, AnAnswerIsBounded) {
   EXPECT_EQ(run([] { return Result<std::string>(std::string(1000, 'x')); }).value().size(), 1000U);
   const Error error =
       error_of(run([] { return Result<std::string>(std::string(2'000'000, 'x')); }));
-  EXPECT_EQ(error.code(), ErrorCode::not_trusted);
+  EXPECT_EQ(error.code(), ErrorCode::failed);
   EXPECT_NE(error.message().find("larger"), std::string::npos) << error.message();
 }
 

@@ -19,7 +19,7 @@ TEST(ConfinedMemory, MoreThanIsGivenIsAnError) {
   };
   EXPECT_EQ(confinement.run(limits, taking(8U << 20)).value(), "x");
   const Error error = error_of(confinement.run(limits, taking(64U << 20)));
-  EXPECT_EQ(error.code(), ErrorCode::not_trusted);
+  EXPECT_EQ(error.code(), ErrorCode::failed);
   EXPECT_EQ(error.message(), "more memory is needed than is given");
 }
 
