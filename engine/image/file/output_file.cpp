@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstring>
 #include <optional>
+#include <string_view>
 #include <utility>
 
 namespace update::image {
@@ -51,14 +53,65 @@ Result<Temporary> make_temporary(const NamedPlace& place, std::uint32_t random) 
   return fail(Error(ErrorCode::busy, "others are writing it, too").hint("try again later"));
 }
 
-/// As the file that is replaced, where there is one.
-Status take_metadata(os::File& file, const std::optional<os::FileInfo>& old, std::uint32_t mode) {
-  constexpr std::uint32_t kPermissionBits = 0777;
-  if (!old) return file.set_mode(mode & kPermissionBits);
-  Status owned = file.set_owner(old->uid, old->gid);
-  // Who may write in the folder may replace another's file, but give none away.
-  if (!owned && owned.error().system_errno() != EPERM) return owned;
-  return file.set_mode(old->mode & kPermissionBits);
+constexpr std::uint32_t kPermissionBits = 0777;
+constexpr std::string_view kAccessAcl = "system.posix_acl_access";
+
+/// What says who may do what, and what its owner wrote; not what stands for the old bytes (IMA).
+bool is_kept(std::string_view name) {
+  return name == kAccessAcl || name == "security.selinux" || name.starts_with("user.");
+}
+
+bool is_refused(const Error& error) {
+  const int number = error.system_errno();
+  return number == EPERM || number == EACCES || number == EOPNOTSUPP || number == EINVAL;
+}
+
+/// `mode` as it is without this ACL (getxattr(2): after 4 bytes entries of a tag, rights and an
+/// id), of which it has the mask in place of the group's rights.
+std::uint32_t mode_without_acl(std::uint32_t mode, std::string_view acl) {
+  constexpr std::size_t kHeader = 4;
+  constexpr std::size_t kEntry = 8;
+  constexpr std::uint16_t kOwningGroup = 0x04;
+  constexpr std::uint32_t kGroupBits = 070;
+  for (std::size_t at = kHeader; at + kEntry <= acl.size(); at += kEntry) {
+    std::uint16_t fields[2];
+    std::memcpy(fields, acl.data() + at, sizeof fields);
+    if (fields[0] != kOwningGroup) continue;
+    return mode & (std::uint32_t{fields[1]} << 3 | ~kGroupBits);
+  }
+  return mode;
+}
+
+/// Who may write in the folder may replace another's file, but give none away; to a group of theirs
+/// they may.
+Status take_owner(os::File& file, const os::FileInfo& old) {
+  Status owned = file.set_owner(old.uid, old.gid);
+  if (owned || owned.error().system_errno() != EPERM) return owned;
+  UPDATE_TRY_ASSIGN(const os::FileInfo own, file.info());
+  owned = file.set_owner(own.uid, old.gid);
+  if (owned || owned.error().system_errno() != EPERM) return owned;
+  return {};
+}
+
+/// As `old`, the file that is replaced. Nobody else can open it before.
+Status take_metadata(os::File& file, const os::FileInfo& old, const os::Attributes& attributes) {
+  UPDATE_TRY(take_owner(file, old));
+  std::uint32_t mode = old.mode & kPermissionBits;
+  for (const auto& [name, value] : attributes) {
+    if (!is_kept(name)) continue;
+    Status set = file.set_attribute(name, value);
+    if (set) continue;
+    if (!is_refused(set.error())) return set;
+    if (name == kAccessAcl) mode = mode_without_acl(mode, value);
+  }
+  return file.set_mode(mode);
+}
+
+/// Without those of a file that the caller may not read.
+Result<os::Attributes> attributes_of(const NamedPlace& place) {
+  auto attributes = place.folder->attributes_of(place.name);
+  if (!attributes && attributes.error().system_errno() == EACCES) return os::Attributes{};
+  return attributes;
 }
 
 }  // namespace
@@ -75,7 +128,12 @@ Result<OutputFile> OutputFile::create(os::FileSystem& files, const std::string& 
     UPDATE_TRY(remove_left_temporaries(place));
     UPDATE_TRY_ASSIGN(Temporary temporary, make_temporary(place, random));
     OutputFile output(std::move(place), std::move(temporary.name), std::move(temporary.file));
-    UPDATE_TRY(take_metadata(*output.file_, old, mode));
+    if (!old) {
+      UPDATE_TRY(output.file_->set_mode(mode & kPermissionBits));
+      return output;
+    }
+    UPDATE_TRY_ASSIGN(const os::Attributes attributes, attributes_of(output.place_));
+    UPDATE_TRY(take_metadata(*output.file_, *old, attributes));
     return output;
   };
   auto made = make();

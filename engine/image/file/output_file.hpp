@@ -13,8 +13,9 @@ namespace update::image {
 /// same folder (layout.hpp), and renamed when it is complete. Destroyed before that, it is removed.
 class OutputFile {
  public:
-  /// Takes the target's permission bits and owner where it exists, else `mode`. A target that is no
-  /// regular file is refused. Left temporaries of killed runs for this target are removed.
+  /// Takes the target's permission bits, owner, ACL, SELinux label and user attributes, as far as
+  /// the caller may give them, where it exists, else `mode`. A target that is no regular file is
+  /// refused. Left temporaries of killed runs for this target are removed.
   static Result<OutputFile> create(os::FileSystem& files, const std::string& target,
                                    std::uint32_t mode, std::uint32_t random);
   OutputFile(OutputFile&&) noexcept = default;

@@ -58,6 +58,47 @@ TEST_F(OutputFileOnFakeDisk, ACallerWhoMayGiveNothingAwayOwnsIt) {
   EXPECT_EQ(fs.info(kTarget)->uid, 0U);
 }
 
+// Owner rw, user 1234 rw, the group nothing, mask rw, others nothing.
+std::string acl() {
+  return {
+      "\2\0\0\0"
+      "\1\0\6\0\xFF\xFF\xFF\xFF\2\0\6\0\xD2\4\0\0\4\0\0\0\xFF\xFF\xFF\xFF"
+      "\x10\0\6\0\xFF\xFF\xFF\xFF\x20\0\0\0\xFF\xFF\xFF\xFF",
+      44};
+}
+
+TEST_F(OutputFileOnFakeDisk, KeepsTheAclTheLabelAndTheUsersAttributesOfWhatItReplaces) {
+  fs.put_file(kTarget, "old", 0660);
+  fs.set_attribute(kTarget, "system.posix_acl_access", acl());
+  fs.set_attribute(kTarget, "security.selinux", "label");
+  fs.set_attribute(kTarget, "security.ima", "of the old bytes");
+  fs.set_attribute(kTarget, "user.note", "note");
+  ASSERT_TRUE(write_target(fs, "new"));
+  EXPECT_EQ(fs.info(kTarget)->mode, 0660U);
+  EXPECT_EQ(d->attributes_of("disk.ext4").value(),
+            (os::Attributes{{"security.selinux", "label"},
+                            {"system.posix_acl_access", acl()},
+                            {"user.note", "note"}}));
+}
+
+TEST_F(OutputFileOnFakeDisk, WithoutItsAclTheGroupGetsNoMoreThanItHad) {
+  fs.put_file(kTarget, "old", 0660);
+  fs.set_attribute(kTarget, "system.posix_acl_access", acl());
+  fs.fail_always(EOPNOTSUPP, [](const FakeCall& call) { return call.verb == Verb::set_attribute; });
+  ASSERT_TRUE(write_target(fs, "new"));
+  EXPECT_EQ(fs.info(kTarget)->mode, 0600U);
+}
+
+TEST_F(OutputFileOnFakeDisk, ACallerWhoMayGiveNothingAwayKeepsTheGroup) {
+  fs.put_file(kTarget, "old", 0660, 12, 34);
+  int asked = 0;
+  fs.fail_always(
+      EPERM, [&](const FakeCall& call) { return call.verb == Verb::set_owner && asked++ == 0; });
+  ASSERT_TRUE(write_target(fs, "new"));
+  EXPECT_EQ(fs.info(kTarget)->uid, 0U);
+  EXPECT_EQ(fs.info(kTarget)->gid, 34U);
+}
+
 TEST_F(OutputFileOnFakeDisk, WithoutACommitNothingIsLeft) {
   fs.put_file(kTarget, "old");
   {
