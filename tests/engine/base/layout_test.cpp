@@ -15,7 +15,7 @@ TEST(Layout, MakesTheNamesOfTheDesign) {
 }
 
 TEST(Layout, KnowsItsOwnUnits) {
-  for (const std::string& name : {expiry_unit_name(TransactionId{3}), apart_unit_name(812, 99),
+  for (const std::string& name : {expiry_unit_name(TransactionId{3}, 7), apart_unit_name(812, 99),
                                   std::string("banger-update-recover.service"),
                                   std::string("banger-update-verify.service")}) {
     EXPECT_TRUE(is_own_unit(name)) << name;
