@@ -93,6 +93,17 @@ Entry folder_of(const EntryOptions& options, std::int64_t now_s) {
   return folder;
 }
 
+// Of a folder that is there. Not its ACL, which would give others than the mode says.
+void keep_attributes(const Tree& present, Tree& made) {
+  Entry& entry = made.entries.back();
+  for (const Attribute& attribute : present.attributes) {
+    if (present.at(attribute.name) == "system.posix_acl_access") continue;
+    const Text name = made.keep(present.at(attribute.name));
+    made.attributes.push_back({name, made.keep(present.at(attribute.value))});
+    ++entry.attributes;
+  }
+}
+
 class NoContents final : public Contents {
  public:
   Result<os::File*> open(const Tree& tree, EntryIndex entry) override {
@@ -172,6 +183,7 @@ Result<Made> make_folder(const os::System& system, const std::string& image, std
     UPDATE_TRY_ASSIGN(Names names, split_image_path(path));
     if (names.empty()) return fail(ErrorCode::usage, "the top folder of an image is always there");
     UPDATE_TRY_ASSIGN(const auto original, lock_image(system.files, image));
+    UPDATE_TRY_ASSIGN(const auto present, look_up(system, *original, names));
     const Entry folder = folder_of(options, making_time(system, times));
     HostTree made{Tree{}, std::make_unique<NoContents>()};
     made.tree.entries.assign(2, folder);
@@ -179,6 +191,7 @@ Result<Made> make_folder(const os::System& system, const std::string& image, std
     entry.parent = 0;
     entry.name = made.tree.keep(names.back());
     entry.mode = static_cast<std::uint16_t>(options.mode.value_or(kFolderMode));
+    if (present) keep_attributes(*present, made.tree);
     names.pop_back();
     ImageOptions image_options;
     image_options.identity = times;

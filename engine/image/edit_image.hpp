@@ -29,7 +29,7 @@ struct EntryOptions {
   bool parents = false;  ///< make the folders on the way too, 0755 and of the same owner
 };
 
-/// A folder. One that is there gets mode and owner and keeps what is in it.
+/// A folder. One that is there gets mode and owner, loses its access ACL and keeps what is in it.
 Result<Made> make_folder(const os::System& system, const std::string& image, std::string_view path,
                          const EntryOptions& options, const IdentityRule& times);
 
