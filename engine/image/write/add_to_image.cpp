@@ -45,6 +45,23 @@ std::string encode_runs(const std::vector<DataRun>& runs) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
+// What lies deeper could not be read again.
+Status check_depth(const Tree& tree, std::string_view path) {
+  const std::size_t most = TreeLimits().depth;
+  std::vector<std::size_t> depths(tree.entries.size());
+  for (std::size_t at = 0; at < path.size(); ++at) {
+    if (path[at] != '/' && (at == 0 || path[at - 1] == '/')) ++depths[0];
+  }
+  for (EntryIndex index = 1; index < tree.entries.size(); ++index) {
+    depths[index] = depths[tree.entries[index].parent] + 1;
+    if (depths[index] > most) {
+      return fail(ErrorCode::failed, quote(tree.path(index)) + " would lie in more than " +
+                                         std::to_string(most) + " folders of the image");
+    }
+  }
+  return {};
+}
+
 /// What the confined child does: all but the bytes of the files.
 Result<std::string> change_metadata(os::File& target, std::string_view path, const Tree& tree,
                                     OwnerRule owners, std::int64_t now_s) {
@@ -114,6 +131,7 @@ Status add_to_image(os::Confinement& confinement, os::File& target, std::string_
                     std::int64_t now_s) {
   UPDATE_TRY_ASSIGN(const Superblock superblock, read_superblock(target));
   UPDATE_TRY(check_settled(superblock, true));
+  UPDATE_TRY(check_depth(tree, path));
   os::ConfinementLimits limits;
   limits.memory_bytes = memory_for(superblock);
   limits.files = {&target};

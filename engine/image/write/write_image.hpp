@@ -61,8 +61,9 @@ Status write_image(os::File& target, const Geometry& geometry, const Identity& i
 /// harm: the metadata is written by a confined child. Entry 0 stands for that folder itself, which
 /// keeps its own mode and owner. A name that exists: a folder is gone into and gets mode, owner,
 /// times and attributes of the new one; a regular file or a link is replaced by one of its kind;
-/// anything else is `failed` before anything is written. no_space likewise. not_trusted, failed as
-/// read_image. `target` is a private copy: after an error it is of no use.
+/// anything else is `failed` before anything is written, as is what would lie too deep to be read
+/// again. no_space likewise. not_trusted, failed as read_image. `target` is a private copy: after
+/// an error it is of no use.
 Status add_to_image(os::Confinement& confinement, os::File& target, std::string_view path,
                     const Tree& tree, Contents& contents, OwnerRule owners, os::StopRequest& stop,
                     std::int64_t now_s);

@@ -198,6 +198,21 @@ TEST_F(AddToImage, AFolderThatIsNotThereIsNotFound) {
   EXPECT_EQ(done.error().code(), ErrorCode::not_found);
 }
 
+TEST_F(AddToImage, WhatLiesTooDeepToBeReadAgainIsRefused) {
+  TreeBuilder old;
+  old.folder(old.folder(0, "a"), "b");
+  make(old, 16 * kMiB);
+  TreeBuilder added;
+  EntryIndex folder = 0;
+  for (std::size_t depth = 2; depth < TreeLimits().depth; ++depth)
+    folder = added.folder(folder, "f");
+  EXPECT_TRUE(add(added, "/a/b"));
+  added.file(folder, "file", "");
+  const Status done = add(added, "/a/b");
+  ASSERT_FALSE(done);
+  EXPECT_EQ(done.error().code(), ErrorCode::failed);
+}
+
 TEST_F(AddToImage, AnImageInUseIsRefused) {
   TreeBuilder none;
   make(none, 16 * kMiB);
