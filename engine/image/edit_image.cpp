@@ -97,7 +97,7 @@ Entry folder_of(const EntryOptions& options, std::int64_t now_s) {
 void keep_attributes(const Tree& present, Tree& made) {
   Entry& entry = made.entries.back();
   for (const Attribute& attribute : present.attributes) {
-    if (present.at(attribute.name) == "system.posix_acl_access") continue;
+    if (present.at(attribute.name) == os::kAccessAcl) continue;
     const Text name = made.keep(present.at(attribute.name));
     made.attributes.push_back({name, made.keep(present.at(attribute.value))});
     ++entry.attributes;

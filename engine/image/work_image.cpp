@@ -76,7 +76,7 @@ struct Source {
 Result<Source> open_source(const os::System& system, const std::string& path) {
   UPDATE_TRY_ASSIGN(auto file, open_named_file(system.files, path));
   UPDATE_TRY_ASSIGN(const os::FileInfo info, file->info());
-  UPDATE_TRY_ASSIGN(const std::uint32_t mode, mode_without_acl(*file));
+  UPDATE_TRY_ASSIGN(const std::uint32_t mode, copied_mode(*file));
   return Source{std::move(file), info, mode & kReadWriteBits};
 }
 

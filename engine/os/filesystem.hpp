@@ -68,6 +68,8 @@ struct Space {
 
 /// Extended attributes by name: ACLs, capabilities, security labels, user attributes.
 using Attributes = std::map<std::string, std::string>;
+/// The attribute that holds the access list of acl(5).
+inline constexpr const char* kAccessAcl = "system.posix_acl_access";
 
 /// An open regular file, closed when destroyed. Never inherited by a child.
 class File {

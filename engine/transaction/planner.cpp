@@ -118,7 +118,7 @@ Result<FileState> wanted_state(const Environment& env, const ConfiguredFile& con
     UPDATE_TRY_ASSIGN(wanted.gid, group_id(env.root, *configured.group));
   }
   if (present) wanted.attributes = present->attributes;
-  const auto acl = wanted.attributes.find("system.posix_acl_access");
+  const auto acl = wanted.attributes.find(os::kAccessAcl);
   if (acl != wanted.attributes.end()) acl->second = acl_with_mode(acl->second, wanted.mode);
   return wanted;
 }

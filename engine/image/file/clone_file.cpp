@@ -45,7 +45,7 @@ Status clone_file(const os::System& system, const std::string& source, const std
   const auto clone = [&]() -> Status {
     UPDATE_TRY_ASSIGN(const auto from, open_named_file(system.files, source));
     UPDATE_TRY(check_absent(system.files, target));
-    UPDATE_TRY_ASSIGN(const std::uint32_t mode, mode_without_acl(*from));
+    UPDATE_TRY_ASSIGN(const std::uint32_t mode, copied_mode(*from));
     UPDATE_TRY_ASSIGN(auto output, image::OutputFile::create(system.files, target, mode,
                                                              system.host.random_u32()));
     UPDATE_TRY(copy_contents(*from, output.file(), &system.stop));

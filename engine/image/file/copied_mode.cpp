@@ -19,11 +19,9 @@ constexpr std::uint32_t kGroupBits = 070;
 
 }  // namespace
 
-Result<std::uint32_t> mode_without_acl(os::File& file) {
-  UPDATE_TRY_ASSIGN(const os::FileInfo info, file.info());
-  UPDATE_TRY_ASSIGN(const os::Attributes attributes, file.attributes());
-  const auto list = attributes.find("system.posix_acl_access");
-  if (list == attributes.end()) return info.mode;
+std::uint32_t mode_without_acl(std::uint32_t mode, const os::Attributes& attributes) {
+  const auto list = attributes.find(os::kAccessAcl);
+  if (list == attributes.end()) return mode;
   std::string_view rest(list->second);
   rest.remove_prefix(std::min(kAclHead, rest.size()));
   std::uint32_t group = 0;
@@ -33,7 +31,13 @@ Result<std::uint32_t> mode_without_acl(os::File& file) {
     if (entry.tag == kOwnGroup) group = std::uint32_t{entry.permissions} << 3U;
   }
   // The mask, which is in the mode, bounds the group as well.
-  return info.mode & (~kGroupBits | group);
+  return mode & (~kGroupBits | group);
+}
+
+Result<std::uint32_t> copied_mode(os::File& file) {
+  UPDATE_TRY_ASSIGN(const os::FileInfo info, file.info());
+  UPDATE_TRY_ASSIGN(const os::Attributes attributes, file.attributes());
+  return mode_without_acl(info.mode, attributes);
 }
 
 }  // namespace update

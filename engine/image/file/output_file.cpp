@@ -1,11 +1,11 @@
 #include "engine/image/file/output_file.hpp"
 
 #include "engine/base/layout.hpp"
+#include "engine/image/file/copied_mode.hpp"
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cstring>
 #include <optional>
 #include <string_view>
 #include <utility>
@@ -54,32 +54,15 @@ Result<Temporary> make_temporary(const NamedPlace& place, std::uint32_t random) 
 }
 
 constexpr std::uint32_t kPermissionBits = 0777;
-constexpr std::string_view kAccessAcl = "system.posix_acl_access";
 
 /// What says who may do what, and what its owner wrote; not what stands for the old bytes (IMA).
 bool is_kept(std::string_view name) {
-  return name == kAccessAcl || name == "security.selinux" || name.starts_with("user.");
+  return name == os::kAccessAcl || name == "security.selinux" || name.starts_with("user.");
 }
 
 bool is_refused(const Error& error) {
   const int number = error.system_errno();
   return number == EPERM || number == EACCES || number == EOPNOTSUPP || number == EINVAL;
-}
-
-/// `mode` as it is without this ACL (getxattr(2): after 4 bytes entries of a tag, rights and an
-/// id), of which it has the mask in place of the group's rights.
-std::uint32_t mode_without_acl(std::uint32_t mode, std::string_view acl) {
-  constexpr std::size_t kHeader = 4;
-  constexpr std::size_t kEntry = 8;
-  constexpr std::uint16_t kOwningGroup = 0x04;
-  constexpr std::uint32_t kGroupBits = 070;
-  for (std::size_t at = kHeader; at + kEntry <= acl.size(); at += kEntry) {
-    std::uint16_t fields[2];
-    std::memcpy(fields, acl.data() + at, sizeof fields);
-    if (fields[0] != kOwningGroup) continue;
-    return mode & (std::uint32_t{fields[1]} << 3 | ~kGroupBits);
-  }
-  return mode;
 }
 
 /// Who may write in the folder may replace another's file, but give none away; to a group of theirs
@@ -102,7 +85,7 @@ Status take_metadata(os::File& file, const os::FileInfo& old, const os::Attribut
     Status set = file.set_attribute(name, value);
     if (set) continue;
     if (!is_refused(set.error())) return set;
-    if (name == kAccessAcl) mode = mode_without_acl(mode, value);
+    if (name == os::kAccessAcl) mode = mode_without_acl(mode, attributes);
   }
   return file.set_mode(mode);
 }
