@@ -84,7 +84,7 @@ bool CountCheck::last_group_has_free_padding() {
   if (io_channel_read_blk64(fs_->io, ext2fs_block_bitmap_loc(fs_, group), 1, bitmap.data()) != 0) {
     return false;
   }
-  const std::uint64_t blocks = ext2fs_group_blocks_count(fs_, group);
+  const auto blocks = static_cast<std::uint64_t>(ext2fs_group_blocks_count(fs_, group));
   std::uint64_t bit =
       (blocks + static_cast<std::uint64_t>(EXT2FS_CLUSTER_MASK(fs_))) >> fs_->cluster_ratio_bits;
   for (; bit < fs_->super->s_clusters_per_group; ++bit) {
