@@ -17,6 +17,10 @@ constexpr std::string_view kBackupEnding = ".backup";
 constexpr std::string_view kHelperEnding = ".tmp";
 constexpr std::size_t kRandomDigits = 8;
 
+std::string unit_name(const std::string& middle) {
+  return std::string(kUnitBeginning) + middle + std::string(kUnitEnding);
+}
+
 std::string own_name(std::string_view name, const TransactionTag& tag, std::string_view ending) {
   std::string made = "." + std::string(name) + "." + std::to_string(tag.id.value) + "-";
   for (std::size_t digit = kRandomDigits; digit-- > 0;) {
@@ -54,13 +58,11 @@ std::string broken_journal_name(std::int64_t wall_us, std::string_view suffix) {
 }
 
 std::string expiry_unit_name(TransactionId id, std::uint32_t random) {
-  return "banger-update-expired-" + std::to_string(id.value) + "-" + std::to_string(random) +
-         ".service";
+  return unit_name("expired-" + std::to_string(id.value) + "-" + std::to_string(random));
 }
 
 std::string apart_unit_name(std::int64_t pid, std::uint32_t random) {
-  return std::string(kUnitBeginning) + std::to_string(pid) + "-" + std::to_string(random) +
-         std::string(kUnitEnding);
+  return unit_name(std::to_string(pid) + "-" + std::to_string(random));
 }
 
 bool is_own_unit(std::string_view name) {

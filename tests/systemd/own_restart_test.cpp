@@ -27,10 +27,11 @@ bool start(ServiceHost& host) {
   return host.start();
 }
 
-/// A program that runs in the box as if a person had started it after a login.
-Arguments in_session(const Arguments& command) {
+/// A program that runs in the box as if a person had started it, by `prefix`, after a login.
+Arguments in_session(const Arguments& command, const Arguments& prefix = {}) {
   Arguments words = {"systemd-run", "-q", "--scope", "--slice=user-1000.slice",
                      "--unit=session-9.scope"};
+  words.insert(words.end(), prefix.begin(), prefix.end());
   words.insert(words.end(), command.begin(), command.end());
   return words;
 }
@@ -201,9 +202,8 @@ TEST(OwnRestartTest, AnUpdateInAChrootLeavesTheHostAlone) {
       "cp -a /etc/banger /etc/passwd /etc/group etc && cp -a /var/tmp/releases var/tmp && "
       "for name in bin lib lib64 sbin; do ln -s usr/$name $name; done && "
       "for name in usr run proc dev; do mount --rbind /$name $name; done");
-  Arguments words = in_session({"chroot", "/mnt/image"});
-  for (const std::string& word : host.command({"apply", release})) words.push_back(word);
-  const Ended ended = host.box().run(words);
+  const Ended ended =
+      host.box().run(in_session(host.command({"apply", release}), {"chroot", "/mnt/image"}));
   EXPECT_EQ(ended.code, 1) << ended.out << ended.err;
   EXPECT_FALSE(contains(ended.err, kMoves)) << ended.err;
   EXPECT_TRUE(contains(ended.err, "[restart] command")) << ended.err;
@@ -232,11 +232,8 @@ TEST(OwnRestartTest, ASessionThatSeesOtherFilesIsWarnedAndStays) {
   NEEDS_SYSTEMD();
   ServiceHost host;
   ASSERT_TRUE(start(host));
-  Arguments words = in_session({"unshare", "--mount"});
-  for (const std::string& word : host.command({"apply", host.release("2.0.0")})) {
-    words.push_back(word);
-  }
-  const Ended ended = host.box().run(words);
+  const Ended ended = host.box().run(
+      in_session(host.command({"apply", host.release("2.0.0")}), {"unshare", "--mount"}));
   EXPECT_EQ(ended.code, 0) << ended.out << ended.err;
   EXPECT_FALSE(contains(ended.err, kMoves)) << ended.err;
   EXPECT_TRUE(contains(ended.err, "staying in session-9.scope")) << ended.err;
