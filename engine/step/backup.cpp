@@ -59,10 +59,6 @@ Status backup(Context& context) {
   return context.folders.sync();
 }
 
-Status undo_backup(Context& context) {
-  return remove_own_names(context);
-}
-
 Result<bool> is_backed_up(const Context& context) {
   for (const PlannedFile& file : context.plan.files) {
     if (file.unchanged || !file.old_state) continue;

@@ -232,10 +232,6 @@ Status stage(Context& context, const std::vector<std::optional<Source>>& sources
   return {};
 }
 
-Status undo_stage(Context& context) {
-  return remove_own_names(context);
-}
-
 Result<bool> is_staged(const Context& context) {
   for (const PlannedFile& file : context.plan.files) {
     if (file.unchanged || !file.new_state) continue;

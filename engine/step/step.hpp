@@ -47,14 +47,12 @@ Status check_stop(const Environment& env);
 /// and the identities of the staged ones, and marks files that turn out equal as unchanged.
 /// Contents are durable on return, names are not.
 Status stage(Context& context, const std::vector<std::optional<Source>>& sources);
-Status undo_stage(Context& context);
 Result<bool> is_staged(const Context& context);
 
 // backup: a second name for the old bytes, beside each destination.
 /// `failed` if somebody changed a destination since the plan was made. All names, staged and
 /// backup, are durable on return.
 Status backup(Context& context);
-Status undo_backup(Context& context);
 Result<bool> is_backed_up(const Context& context);
 
 // swap: one rename a file.
@@ -127,7 +125,8 @@ Status discard(Context& context, Phase from, const Error& reason);
 Status finish_rollback(Context& context, Services services);
 Status finish_discard(Context& context);
 
-/// Removes the transaction's own names; allowed only once nothing needs them.
+/// Undoes staging and backup: removes the transaction's own names. Allowed only once nothing needs
+/// them.
 Status remove_own_names(const Context& context);
 /// The same where it belongs to no outcome: a failure is a warning, and recover collects what is
 /// left.

@@ -46,7 +46,7 @@ TEST_F(Steps, StagePutsWholeFilesBesideTheDestinations) {
   EXPECT_TRUE(*step::is_staged(*context));
   EXPECT_EQ(world.fake.files.read(beside(".alpha.1-0000000a.staged")), "alpha 1.1.0");
   EXPECT_EQ(world.version(), "1.0.0");
-  ASSERT_TRUE(step::undo_stage(*context));
+  ASSERT_TRUE(step::remove_own_names(*context));
   EXPECT_FALSE(*step::is_staged(*context));
   EXPECT_TRUE(world.leftovers().empty());
 }
@@ -75,7 +75,7 @@ TEST_F(Steps, BackupIsASecondNameOfTheOldInode) {
   EXPECT_TRUE(
       backup->identity.same_inode(world.fake.files.info(world.destination("beta"))->identity));
   EXPECT_FALSE(exists("beta.previous"));
-  ASSERT_TRUE(step::undo_backup(*context));
+  ASSERT_TRUE(step::remove_own_names(*context));
   EXPECT_FALSE(*step::is_backed_up(*context));
   EXPECT_EQ(world.version(), "1.0.0");
 }
