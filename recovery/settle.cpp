@@ -44,7 +44,7 @@ Status settle(Session& session) {
 Result<std::size_t> collect(Session& session) {
   const Environment& env = session.env();
   UPDATE_TRY_ASSIGN(const TargetFolders folders,
-                    TargetFolders::open(env.root, destinations_of(env.config)));
+                    TargetFolders::find(env.root, destinations_of(env.config)));
   UPDATE_TRY_ASSIGN(const auto orphans, find_orphans(folders, env.config));
   // An outcome that was read may be in memory only (a failed COMMIT): no backup is moved on the
   // ground of it.
@@ -57,7 +57,7 @@ Result<std::size_t> collect(Session& session) {
 Result<RecoverReport> tidy_before_the_first(const Environment& env, os::Folder& state) {
   RecoverReport report;
   UPDATE_TRY_ASSIGN(report.orphans_removed, collect_temporaries(state));
-  const auto folders = TargetFolders::open(env.root, destinations_of(env.config));
+  const auto folders = TargetFolders::find(env.root, destinations_of(env.config));
   if (!folders) return report;
   UPDATE_TRY_ASSIGN(const auto orphans, find_orphans(*folders, env.config));
   UPDATE_TRY_ASSIGN(const std::size_t beside, collect_orphans(env, nullptr, orphans));

@@ -26,7 +26,7 @@ class Updater {
       UPDATE_TRY(session->migrate());
     }
     UPDATE_TRY_ASSIGN(const TargetFolders folders,
-                      TargetFolders::open(env_.root, destinations_of(env_.config)));
+                      TargetFolders::find(env_.root, destinations_of(env_.config)));
     UPDATE_TRY_ASSIGN(const TransactionId id, session->next_id());
     const TransactionTag tag{id, env_.system.host.random_u32()};
     UPDATE_TRY_ASSIGN(PlannedUpdate update, plan(*session, folders, tag));
@@ -95,7 +95,7 @@ Result<PlannedUpdate> plan_apply_only(const Environment& env, Release& release,
                                       const ApplyOptions& options) {
   UPDATE_TRY_ASSIGN(auto readable, open_journal_for_reading(env));
   UPDATE_TRY_ASSIGN(const TargetFolders folders,
-                    TargetFolders::open(env.root, destinations_of(env.config)));
+                    TargetFolders::find(env.root, destinations_of(env.config)));
   return plan_apply(env, readable ? &readable->journal : nullptr,
                     readable ? readable->state.get() : nullptr, folders, release, options, {});
 }
@@ -104,7 +104,7 @@ Result<PlannedUpdate> plan_rollback_only(const Environment& env, const RollbackO
   UPDATE_TRY_ASSIGN(auto readable, open_journal_for_reading(env));
   if (!readable) return fail(ErrorCode::not_found, "nothing was installed yet");
   UPDATE_TRY_ASSIGN(const TargetFolders folders,
-                    TargetFolders::open(env.root, destinations_of(env.config)));
+                    TargetFolders::find(env.root, destinations_of(env.config)));
   return plan_rollback(env, readable->journal, *readable->state, folders, options, {});
 }
 

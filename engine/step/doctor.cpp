@@ -9,6 +9,10 @@
 namespace update::step {
 namespace {
 
+/// Between two attempts of a soak, whatever the configured interval: each is an event in the
+/// journal.
+constexpr std::int64_t kLeastSoakIntervalMs = 100;
+
 struct Attempt {
   bool passed = false;
   bool started = false;
@@ -33,8 +37,8 @@ Error unhealthy(const std::string& what) {
   return Error(ErrorCode::undone, "the doctor says no: " + what);
 }
 
-Status pause(const Environment& env) {
-  if (env.system.clock.wait_ms(env.config.doctor.interval_ms)) return {};
+Status pause(const Environment& env, std::int64_t least_ms) {
+  if (env.system.clock.wait_ms(std::max(env.config.doctor.interval_ms, least_ms))) return {};
   return check_stop(env);
 }
 
@@ -46,7 +50,7 @@ Status wait_for_first_pass(Context& context, const UnitWatch& watch) {
     UPDATE_TRY(watch.check());
     if (made.passed) return {};
     if (!made.started || tried >= config.attempts) return fail(unhealthy(made.failure));
-    UPDATE_TRY(pause(context.env()));
+    UPDATE_TRY(pause(context.env(), 0));
   }
 }
 
@@ -62,7 +66,7 @@ Status judge(Context& context, const UnitWatch& watch) {
   const std::int64_t soaked_at_ms = clock.monotonic_ms() + config.soak_ms;
   for (std::int64_t passed = 1; passed < config.passes || clock.monotonic_ms() < soaked_at_ms;
        ++passed) {
-    UPDATE_TRY(pause(context.env()));
+    UPDATE_TRY(pause(context.env(), passed < config.passes ? 0 : kLeastSoakIntervalMs));
     UPDATE_TRY_ASSIGN(const Attempt made, attempt(context));
     UPDATE_TRY(watch.check());
     if (!made.passed) return fail(unhealthy("passed, then failed: " + made.failure));

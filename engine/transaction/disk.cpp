@@ -48,6 +48,13 @@ os::Folder& TargetFolders::of(const AbsolutePath& destination) const {
   return *find_of(destination);
 }
 
+Result<os::Folder*> TargetFolders::need(const AbsolutePath& destination) const {
+  os::Folder* folder = find_of(destination);
+  if (folder != nullptr) return folder;
+  return fail(Error(ErrorCode::failed, "the folder of " + destination.text() + " does not exist")
+                  .hint("make it, then run the command again"));
+}
+
 os::Folder* TargetFolders::find_of(const AbsolutePath& destination) const {
   const auto entry = std::find_if(index_by_destination_.begin(), index_by_destination_.end(),
                                   [&](const auto& pair) { return pair.first == destination; });

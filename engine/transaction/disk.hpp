@@ -19,11 +19,14 @@ class TargetFolders {
   static Result<TargetFolders> open(const InstallationRoot& root,
                                     const std::vector<AbsolutePath>& destinations);
 
-  /// For whoever only reads: a destination whose folder is missing has none.
+  /// Of destinations that may not be needed: one whose folder is missing has none.
   static Result<TargetFolders> find(const InstallationRoot& root,
                                     const std::vector<AbsolutePath>& destinations);
 
+  /// Of one that has a folder: all do after open().
   os::Folder& of(const AbsolutePath& destination) const;
+  /// `failed` where it has none.
+  Result<os::Folder*> need(const AbsolutePath& destination) const;
   /// Null where it has none.
   os::Folder* find_of(const AbsolutePath& destination) const;
   /// Each folder once, in the order of the first destination in it.

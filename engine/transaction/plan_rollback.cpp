@@ -232,12 +232,12 @@ Result<PlannedUpdate> plan_rollback(const Environment& env, Journal& journal, os
     UPDATE_TRY_ASSIGN(const Wanted wanted,
                       wanted_state(env, journal, goal, configured.destination.text()));
     if (!wanted.known) continue;
-    os::Folder& folder = folders.of(configured.destination);
-    UPDATE_TRY(check_previous(folder, configured.destination, plan.backup_suffix));
-    UPDATE_TRY_ASSIGN(PlannedFile file, plan_file(journal, folder, configured, wanted));
+    UPDATE_TRY_ASSIGN(os::Folder* const folder, folders.need(configured.destination));
+    UPDATE_TRY(check_previous(*folder, configured.destination, plan.backup_suffix));
+    UPDATE_TRY_ASSIGN(PlannedFile file, plan_file(journal, *folder, configured, wanted));
     std::optional<step::Source> source;
     if (!file.unchanged && file.new_state) {
-      UPDATE_TRY_ASSIGN(source, find_source(env, kept, folder, file));
+      UPDATE_TRY_ASSIGN(source, find_source(env, kept, *folder, file));
       if (!source) {
         return fail(no_such("the bytes of " + file.destination.text() + " with SHA-256 " +
                             file.new_state->sha256->hex() + " are not kept any more"));

@@ -184,14 +184,14 @@ Result<PlannedUpdate> plan_apply(const Environment& env, Journal* journal, os::F
   for (const ConfiguredFile& configured : env.config.files) {
     const ManifestFile* brought = find_file(manifest, configured.name);
     if (brought == nullptr) continue;
-    os::Folder& folder = folders.of(configured.destination);
-    UPDATE_TRY(check_previous(folder, configured.destination, env.config.backup_suffix));
+    UPDATE_TRY_ASSIGN(os::Folder* const folder, folders.need(configured.destination));
+    UPDATE_TRY(check_previous(*folder, configured.destination, env.config.backup_suffix));
     PlannedFile file{configured.name, configured.destination, {}, {}, false};
-    UPDATE_TRY_ASSIGN(file.old_state, look_at_present(journal, folder, file.destination));
+    UPDATE_TRY_ASSIGN(file.old_state, look_at_present(journal, *folder, file.destination));
     // Only to say "already installed" must the present bytes be known now; else they are hashed
     // beside the staging.
     if (same_version && file.old_state && !file.old_state->sha256) {
-      UPDATE_TRY_ASSIGN(file.old_state->sha256, hash_named(folder, file.destination.name()));
+      UPDATE_TRY_ASSIGN(file.old_state->sha256, hash_named(*folder, file.destination.name()));
     }
     UPDATE_TRY_ASSIGN(file.new_state, wanted_state(env, configured, *brought, file.old_state));
     if (!options.reinstall) mark_unchanged(file);

@@ -11,73 +11,6 @@
 namespace update {
 namespace {
 
-enum class Loss : std::uint8_t { process_killed, nothing_unsynced_kept };
-
-/// Runs `operation` until its n-th changing call and stops the machine there; false: it ended
-/// before.
-template <class Operation>
-bool stop_at(World& world, std::uint64_t call, Loss loss, Operation operation) {
-  world.fake.files.stop_at(call, When::before);
-  bool stopped = true;
-  try {
-    operation();
-    stopped = world.fake.files.stopped();
-  } catch (const PowerCut&) {
-  }
-  if (!stopped) return false;
-  if (loss == Loss::process_killed) {
-    world.kill();
-  } else {
-    world.reboot(LossPattern::keep_nothing());
-  }
-  return true;
-}
-
-/// transaction.md's invariants, as far as one look can tell: the journal says what the disk holds.
-void expect_one_version(World& world, const std::string& where) {
-  SCOPED_TRACE(where);
-  const auto record = world.newest();
-  ASSERT_TRUE(record);
-  EXPECT_TRUE(record->phase == Phase::committed || record->phase == Phase::rolled_back);
-  const auto& version =
-      record->phase == Phase::committed ? record->to_version : record->from_version;
-  EXPECT_EQ(world.version(), version.value_or("0.9.0"));
-  EXPECT_TRUE(world.leftovers().empty()) << world.leftovers().front();
-}
-
-// One story, for the sanitizers: the sweep in memory (tests/crash/memory) has them all, and all
-// losses.
-class EveryCall : public testing::TestWithParam<Loss> {};
-
-TEST_P(EveryCall, OfAnUpdateMayBeTheLast) {
-  World prepared;
-  prepared.preinstall("0.9.0");
-  ASSERT_TRUE(prepared.apply("1.0.0").status);
-  prepared.make_release("1.1.0");
-  const FakeDisk disk = prepared.fake.files.disk();
-  std::uint64_t call = 1;
-  for (;; ++call) {
-    World world(disk);
-    if (!stop_at(world, call, GetParam(), [&] { (void)world.apply("1.1.0"); })) break;
-    const auto recovered = world.recover();
-    ASSERT_TRUE(recovered) << call << ": " << recovered.error().message();
-    expect_one_version(world, "call " + std::to_string(call));
-    const auto again = world.recover();
-    ASSERT_TRUE(again);
-    EXPECT_FALSE(again->recovered) << "a second recover has nothing to do, call " << call;
-    const UpdateReport next = world.apply("1.2.0");
-    EXPECT_TRUE(next.status) << call << ": " << next.status.error().message();
-    EXPECT_EQ(world.version(), "1.2.0");
-  }
-  EXPECT_GT(call, 60U) << "too few calls to be a sweep";
-}
-
-INSTANTIATE_TEST_SUITE_P(Loss, EveryCall,
-                         testing::Values(Loss::process_killed, Loss::nothing_unsynced_kept),
-                         [](const auto& tested) {
-                           return tested.param == Loss::process_killed ? "Killed" : "PowerCut";
-                         });
-
 /// A host whose update was stopped in the given phase.
 void stop_in(World& world, Phase phase) {
   world.preinstall("1.0.0");
@@ -95,17 +28,7 @@ void stop_in(World& world, Phase phase) {
         });
   }
   if (phase == Phase::swap) {
-    // Between the first and the second rename of staged files, found by a run on a copy.
-    World probe(world.fake.files.disk());
-    ASSERT_TRUE(probe.apply("1.1.0").status);
-    std::uint64_t call = 0;
-    int renames = 0;
-    for (const FakeCall& made : probe.fake.files.calls()) {
-      ++call;
-      const bool staged = made.path.find(".staged") != std::string::npos;
-      if (made.verb == FakeCall::Verb::rename && staged && ++renames == 2) break;
-    }
-    world.fake.files.stop_at(call, When::before);
+    world.fake.files.stop_at(world.staged_rename("1.1.0", 2), When::before);
   }
   try {
     (void)world.apply("1.1.0");

@@ -226,6 +226,27 @@ TEST(Release, OptionalFileThatIsLackingLeavesTheInstalledOneAlone) {
   EXPECT_EQ(read_file(host.bin("gamma")), program("gamma", "0.9.0"));
 }
 
+TEST(Release, OptionalFileThatIsLackingNeedsNoFolder) {
+  Host host;
+  host.configure([&](Settings& s) {
+    s.files[2].more = "optional = true";
+    s.files[2].destination = host.path("nowhere/gamma");
+  });
+  const std::string whole = host.release("2.0.0");
+  const std::string lacking =
+      host.release_with("1.0.0", [](Json& manifest) { manifest["files"].erase(2); });
+  fs::remove(lacking + "/gamma");
+  EXPECT_EQ(host.run({"apply", lacking}).code, 0);
+  EXPECT_EQ(host.run({"recover"}).code, 0);
+  EXPECT_EQ(host.run({"rollback"}).code, 0);
+  EXPECT_EQ(read_file(host.bin("alpha")), program("alpha", "0.9.0"));
+  // One that is brought has to have one.
+  const Ended missing = host.run({"apply", whole});
+  EXPECT_EQ(missing.code, 1);
+  EXPECT_TRUE(contains(missing.err, host.path("nowhere/gamma"))) << missing.err;
+  EXPECT_EQ(read_file(host.bin("alpha")), program("alpha", "0.9.0"));
+}
+
 TEST(Release, OfTheSameVersionWithOtherBytesIsARepair) {
   Host host;
   host.install("1.0.0");
