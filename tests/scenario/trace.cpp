@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <fstream>
+#include <iterator>
 #include <set>
 #include <string_view>
 
@@ -219,25 +220,32 @@ bool changes_something(const Call& call) {
   return call.name != "write" || !to_a_person;
 }
 
-Recording record_all(const Scenario& scenario) {
-  Host twin;
-  scenario.prepare(twin);
-  const std::string log = twin.path("calls.log");
+Recording record_on(Host& host, const Scenario& scenario) {
+  scenario.prepare(host);
+  const std::string log = host.path("calls.log");
   const Arguments tracer = {"strace", "-f", "-y", "-qq", "-s", "200", "-o", log, "--"};
-  Ended ended = twin.run(scenario.command(twin), traced(tracer));
+  Ended ended = host.run(scenario.command(host), traced(tracer));
   EXPECT_EQ(ended.signal, 0) << ended.err;
   Recording recording = parse_log(log);
   recording.ended = std::move(ended);
   return recording;
 }
 
+Recording record_all(const Scenario& scenario) {
+  Host twin;
+  return record_on(twin, scenario);
+}
+
+std::vector<Call> changing(const Recording& recording) {
+  std::vector<Call> found;
+  std::copy_if(recording.calls.begin(), recording.calls.end(), std::back_inserter(found),
+               changes_something);
+  EXPECT_FALSE(found.empty());
+  return found;
+}
+
 std::vector<Call> record(const Scenario& scenario) {
-  std::vector<Call> changing;
-  for (const Call& call : record_all(scenario).calls) {
-    if (changes_something(call)) changing.push_back(call);
-  }
-  EXPECT_FALSE(changing.empty());
-  return changing;
+  return changing(record_all(scenario));
 }
 
 std::vector<Call> swaps(const std::vector<Call>& calls) {

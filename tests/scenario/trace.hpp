@@ -43,10 +43,13 @@ struct Recording {
   std::size_t changing_elsewhere = 0;      // of other threads and of children
 };
 Recording record_all(const Scenario& scenario);
+/// The same on this host, where its files or its disk make other calls than on a plain one.
+Recording record_on(Host& host, const Scenario& scenario);
 
 /// False where a kill before the call leaves the same as one before the next that changes
 /// something.
 bool changes_something(const Call& call);
+std::vector<Call> changing(const Recording& recording);
 /// The changing calls that the scenario makes on a host of its own, in order.
 std::vector<Call> record(const Scenario& scenario);
 

@@ -37,12 +37,10 @@ Arguments apply_second(const Host& host) {
   return {"apply", full_release(host, "2.0.0")};
 }
 
-std::vector<Call> calls_of(const Story& story) {
-  return scenario::record({[&](Host& twin) {
-                             add_ballast(twin, twin.path("big"));
-                             story.prepare(twin);
-                           },
-                           story.command});
+/// On a disk of the same kind: what SQLite writes beforehand depends on the size of a block.
+std::vector<Call> calls_of(const Story& story, const std::string& kind) {
+  DiskHost twin(kind, OnDisk::everything);
+  return scenario::changing(scenario::record_on(twin.host(), {story.prepare, story.command}));
 }
 
 bool has_name_ending(const Host& host, const std::string& ending) {
@@ -85,14 +83,23 @@ Findings fill_after(const Story& story, const std::string& kind, const Call& cal
   return check_after_full(on, ended, outcomes);
 }
 
-void sweep_on(const std::string& kind, const Story& story, const std::vector<Call>& calls) {
+/// A process id or a time stamp of another length may shift a number: tried once more.
+Findings fill_after_this(const Story& story, const std::string& kind, const Call& call,
+                         Tally& tally) {
+  const std::size_t reached = tally.reached;
+  const Findings findings = fill_after(story, kind, call, tally);
+  return tally.reached > reached ? findings : fill_after(story, kind, call, tally);
+}
+
+void sweep_on(const std::string& kind, const Story& story) {
+  const std::vector<Call> calls = calls_of(story, kind);
   // Each run takes another sample (sampling.hpp); ext4 is what most hosts have.
   const std::size_t stride = kind == "ext4" ? 71 : 149;
   Tally tally{"full at a call of " + story.name + ", " + kind, calls.size()};
   for (const std::size_t point : chosen_points(calls.size(), stride)) {
     const Call& call = calls[point];
     ++tally.tried;
-    const Findings findings = fill_after(story, kind, call, tally);
+    const Findings findings = fill_after_this(story, kind, call, tally);
     tally.held += findings.empty() ? 1U : 0U;
     EXPECT_TRUE(findings.empty()) << kind << ", after " << call.name << " " << call.nth << " ("
                                   << call.text << "\n"
@@ -104,8 +111,7 @@ void sweep_on(const std::string& kind, const Story& story, const std::vector<Cal
 void sweep(const Story& story) {
   NEEDS_TOOL("strace");
   for (const std::string kind : {"ext4", "ext4_1k", "xfs", "btrfs"}) NEEDS_DISK(kind);
-  const std::vector<Call> calls = calls_of(story);
-  for (const std::string kind : {"ext4", "ext4_1k", "xfs", "btrfs"}) sweep_on(kind, story, calls);
+  for (const std::string kind : {"ext4", "ext4_1k", "xfs", "btrfs"}) sweep_on(kind, story);
 }
 
 // 10: the intent to restart is no write that the reserve is for, and what a COMMIT that failed for

@@ -51,12 +51,9 @@ bool reached_and_checked(const Scenario& scenario, const Call& call, const Check
 
 std::vector<Call> points_of(const std::string& name, const Scenario& scenario) {
   const scenario::Recording recording = scenario::record_all(scenario);
-  std::vector<Call> points;
-  std::copy_if(recording.calls.begin(), recording.calls.end(), std::back_inserter(points),
-               scenario::changes_something);
   std::cout << name << ": " << recording.changing_elsewhere
             << " changing calls of hooks and other threads cannot be aimed at\n";
-  return points;
+  return scenario::changing(recording);
 }
 
 /// About `sample` of the points, or all in the full mode.
