@@ -56,15 +56,15 @@ class Process {
 
 Ended run_process(const Arguments& command, const Launch& launch = {});
 
-/// Waits until `condition` holds; false once ten seconds have passed.
+/// Waits until `condition` holds; false once `limit` has passed.
 template <typename Condition>
-bool eventually(Condition condition);
+bool eventually(Condition condition, std::chrono::seconds limit = std::chrono::seconds(10));
 
 void pause_briefly();
 
 template <typename Condition>
-bool eventually(Condition condition) {
-  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+bool eventually(Condition condition, std::chrono::seconds limit) {
+  const auto end = std::chrono::steady_clock::now() + limit;
   while (!condition()) {
     if (std::chrono::steady_clock::now() > end) {
       return false;

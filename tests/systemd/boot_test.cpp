@@ -13,7 +13,6 @@ namespace {
 using scenario::contains;
 using scenario::write_file;
 
-const std::vector<std::string> kBoth = {"alpha.service", "beta.service"};
 constexpr const char* kRecover = "banger-update-recover.service";
 constexpr const char* kVerify = "banger-update-verify.service";
 
@@ -284,9 +283,8 @@ TEST_F(BootTest, APowerOffInTheRecoveryIsRecoveredByTheNextBoot) {
 TEST_F(BootTest, AShutdownDuringAnUpdateEndsItInOrder) {
   ASSERT_TRUE(start());
   host_->hold_doctor("2.0.0");
-  scenario::Launch launch;
-  launch.prefix = host_->box().enter();
-  scenario::Process update(host_->command({"apply", host_->release("2.0.0")}), launch);
+  scenario::Process update(host_->command({"apply", host_->release("2.0.0")}),
+                           host_->box().launch());
   ASSERT_TRUE(host_->doctor_waits());
   host_->box().shut_down();
   update.wait();

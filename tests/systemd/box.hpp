@@ -68,8 +68,8 @@ class Box {
   std::string output(const Arguments& command, int code = 0) const;
   /// As output of a shell.
   std::string shell(const std::string& text, int code = 0) const;
-  /// What starts a program in the box, for Launch::prefix. Signals are passed on to it.
-  Arguments enter() const;
+  /// What starts a program in the box. Signals are passed on to it.
+  scenario::Launch launch() const;
 
   std::string property(const std::string& unit, const std::string& name) const;
   /// "active", "failed", …

@@ -8,8 +8,6 @@ namespace {
 using scenario::contains;
 using scenario::write_file;
 
-const std::vector<std::string> kBoth = {"alpha.service", "beta.service"};
-
 // A host with both daemons, where `service` and `options` are alpha's.
 bool start(ServiceHost& host, const std::string& service = "", const std::string& options = "") {
   host.daemon("alpha", service, options);

@@ -18,7 +18,6 @@ using scenario::Process;
 using scenario::read_file;
 using scenario::write_file;
 
-const std::vector<std::string> kBoth = {"alpha.service", "beta.service"};
 constexpr const char* kMoves = "moving to the unit banger-update-";
 
 bool start(ServiceHost& host) {
@@ -34,38 +33,6 @@ Arguments in_session(const Arguments& command, const Arguments& prefix = {}) {
   words.insert(words.end(), prefix.begin(), prefix.end());
   words.insert(words.end(), command.begin(), command.end());
   return words;
-}
-
-Launch in(const Box& box) {
-  Launch launch;
-  launch.prefix = box.enter();
-  return launch;
-}
-
-bool within(std::chrono::seconds limit, const std::function<bool()>& condition) {
-  const auto end = std::chrono::steady_clock::now() + limit;
-  while (!condition()) {
-    if (std::chrono::steady_clock::now() > end) return false;
-    scenario::pause_briefly();
-  }
-  return true;
-}
-
-bool finished(const ServiceHost& host) {
-  return host.run({"status"}).code == 0;
-}
-
-// The process that holds the lock: the updater itself, wherever it has moved.
-std::string updater(const ServiceHost& host) {
-  return host.box().shell(
-      "for pid in $(pgrep -x banger-update); do "
-      "ls -l /proc/$pid/fd 2>/dev/null | grep -q /var/lib/banger/update/lock && echo $pid; done; "
-      "true");
-}
-
-std::string outcome(const ServiceHost& host) {
-  Json history = host.json({"history", "-n", "1"});
-  return history.is_array() && !history.empty() ? history[0]["outcome"].dump() : "none";
 }
 
 /// A service that applies `release` once it is told to, and logs what that said and its end.
@@ -95,10 +62,10 @@ TEST(OwnRestartTest, AnUpdateFromInsideAUnitThatItRestartsGoesOn) {
   const pid_t before = host.box().main_pid("agent.service");
   host.box().shell("touch /run/update");
   EXPECT_TRUE(within(std::chrono::seconds(20), [&] {
-    return host.installed() == "2.0.0" && finished(host);
+    return host.installed() == "2.0.0" && host.finished();
   })) << agent_log(host);
   EXPECT_TRUE(host.at_rest("2.0.0", kBoth));
-  EXPECT_EQ(outcome(host), "\"committed\"");
+  EXPECT_EQ(host.outcome(), "committed");
   EXPECT_EQ(host.box().state("agent.service"), "active");
   EXPECT_NE(host.box().main_pid("agent.service"), before);
   EXPECT_TRUE(contains(agent_log(host), kMoves));
@@ -113,11 +80,11 @@ TEST(OwnRestartTest, AnUpdateThatADaemonStartedAsItsChildGoesOn) {
                  "echo $$ >/sys/fs/cgroup/system.slice/alpha.service/cgroup.procs && "
                  "exec banger-update apply " +
                      release},
-                in(host.box()));
+                host.box().launch());
   const Ended ended = child.wait();
   EXPECT_TRUE(ended.signal != 0 || ended.code != 0) << "what stays behind ends with the unit";
   EXPECT_TRUE(contains(ended.err, kMoves)) << ended.err;
-  EXPECT_TRUE(within(std::chrono::seconds(20), [&] { return finished(host); }));
+  EXPECT_TRUE(scenario::eventually([&] { return host.finished(); }, std::chrono::seconds(20)));
   EXPECT_TRUE(host.at_rest("2.0.0", kBoth));
 }
 
@@ -160,10 +127,10 @@ TEST(OwnRestartTest, AnUpdateFromAServiceThatIsRestartedWithAnotherGoesOn) {
   const pid_t before = host.box().main_pid("agent.service");
   host.box().shell("touch /run/update");
   EXPECT_TRUE(within(std::chrono::seconds(30), [&] {
-    return host.installed() == "2.0.0" && finished(host);
+    return host.installed() == "2.0.0" && host.finished();
   })) << agent_log(host);
   EXPECT_TRUE(host.at_rest("2.0.0", kBoth));
-  EXPECT_EQ(outcome(host), "\"committed\"");
+  EXPECT_EQ(host.outcome(), "committed");
   EXPECT_NE(host.box().main_pid("agent.service"), before) << "it is not restarted with alpha";
 }
 
@@ -247,9 +214,9 @@ TEST(OwnRestartTest, WhenTheMovedUpdaterIsKilledTheJournalIsAsked) {
   ASSERT_TRUE(start(host));
   host.hold_doctor("2.0.0");
   Process update(in_session(host.command({"--output", "json", "apply", host.release("2.0.0")})),
-                 in(host.box()));
+                 host.box().launch());
   ASSERT_TRUE(host.doctor_waits());
-  host.box().shell("kill -KILL " + updater(host));
+  host.box().shell("kill -KILL " + host.updater());
   const Ended ended = update.wait();
   EXPECT_EQ(ended.code, 10) << ended.err;
   Json transaction = ended.json();
@@ -257,7 +224,7 @@ TEST(OwnRestartTest, WhenTheMovedUpdaterIsKilledTheJournalIsAsked) {
   EXPECT_EQ(transaction["error"]["code"], 10) << ended.out;
   host.let_doctor_go();
   EXPECT_EQ(host.run({"recover"}).code, 0);
-  EXPECT_TRUE(finished(host));
+  EXPECT_TRUE(host.finished());
   EXPECT_EQ(host.installed(), "1.0.0");
 }
 
@@ -274,7 +241,7 @@ TEST(OwnRestartTest, AnUpdaterThatATerminationKilledHasNotSucceeded) {
   Process update(in_session({"strace", "-o", "/dev/null", "-e", "trace=readlink", "-e",
                              "inject=readlink:delay_enter=3000000", "/opt/demo/relay", "apply",
                              host.release("2.0.0")}),
-                 in(host.box()));
+                 host.box().launch());
   ASSERT_TRUE(scenario::eventually([&] {
     return host.box().run({"pgrep", "-x", "relay"}).code == 0;
   }));
@@ -338,13 +305,13 @@ TEST(OwnRestartTest, AnInterruptInASessionEndsTheUpdateInOrder) {
   ServiceHost host;
   ASSERT_TRUE(start(host));
   host.hold_doctor("2.0.0");
-  Process update(in_session(host.command({"apply", host.release("2.0.0")})), in(host.box()));
+  Process update(in_session(host.command({"apply", host.release("2.0.0")})), host.box().launch());
   ASSERT_TRUE(host.doctor_waits());
   update.send(SIGINT);
   const Ended ended = update.wait();
   EXPECT_TRUE(ended.code == 130 || ended.signal == SIGINT) << ended.code << ended.err;
   EXPECT_TRUE(host.at_rest("1.0.0", kBoth));
-  EXPECT_EQ(outcome(host), "\"rolled_back\"");
+  EXPECT_EQ(host.outcome(), "rolled_back");
 }
 
 // The connection breaks, the person logs out: what has moved goes on.
@@ -356,7 +323,7 @@ TEST_P(SessionEndTest, StopsNothing) {
   ASSERT_TRUE(start(host));
   host.hold_doctor("2.0.0");
   Process update(in_session(host.command({"--output", "json", "apply", host.release("2.0.0")})),
-                 in(host.box()));
+                 host.box().launch());
   ASSERT_TRUE(host.doctor_waits());
   if (GetParam() == 0) {
     host.box().shell("systemctl stop session-9.scope");
@@ -371,9 +338,9 @@ TEST_P(SessionEndTest, StopsNothing) {
   }
   EXPECT_EQ(host.run({"status"}).code, 10) << "the update is over already";
   host.let_doctor_go();
-  EXPECT_TRUE(within(std::chrono::seconds(20), [&] { return finished(host); }));
+  EXPECT_TRUE(scenario::eventually([&] { return host.finished(); }, std::chrono::seconds(20)));
   EXPECT_TRUE(host.at_rest("2.0.0", kBoth));
-  EXPECT_EQ(outcome(host), "\"committed\"");
+  EXPECT_EQ(host.outcome(), "committed");
 }
 
 std::string session_end_name(const testing::TestParamInfo<int>& info) {
@@ -381,108 +348,6 @@ std::string session_end_name(const testing::TestParamInfo<int>& info) {
 }
 INSTANTIATE_TEST_SUITE_P(Session, SessionEndTest, testing::Values(0, SIGTERM, SIGHUP),
                          session_end_name);
-
-/// A host whose updater is stopped by `signal` in the middle: while the doctor looks, or while
-/// the first unit starts.
-struct Stopped {
-  std::string name;
-  int signal = 0;
-  bool in_start = false;
-  std::string policy = "auto";
-  ServiceHost host = {};
-  std::unique_ptr<Process> update = {};
-};
-
-void stop_in_the_middle(Stopped& stopped) {
-  ServiceHost& host = stopped.host;
-  host.configure([&](ServiceSettings& settings) {
-    settings.timeout = "2s";
-    settings.doctor_timeout = "2s";
-    settings.soak = "0s";
-    settings.policy = stopped.policy;
-  });
-  host.daemon("alpha",
-              "ExecStartPre=/bin/sh -c 'test -e /run/hold-start || exit 0; rm /run/hold-start; "
-              "touch /run/waits; sleep 60'");
-  host.daemon("beta");
-  ASSERT_TRUE(host.start());
-  host.hold_doctor("2.0.0");
-  if (stopped.in_start) host.box().shell("touch /run/hold-start");
-  stopped.update =
-      std::make_unique<Process>(host.command({"apply", host.release("2.0.0")}), in(host.box()));
-  ASSERT_TRUE(host.doctor_waits());
-  const std::string pid = updater(host);
-  ASSERT_FALSE(pid.empty()) << "no process holds the lock";
-  host.box().shell("kill -" + std::to_string(stopped.signal) + " " + pid);
-  ASSERT_EQ(host.run({"status"}).code, 10);
-  ASSERT_TRUE(contains(host.box().shell("systemctl list-timers --all --no-legend"),
-                       "banger-update-expired-"))
-      << "no timer is armed";
-}
-
-// The dead-man's switch: the update neither ends nor is ended, and the host is on one version in
-// its time all the same.
-TEST(OwnRestartTest, AnUpdaterThatIsKilledOrFrozenIsReplacedInTime) {
-  NEEDS_SYSTEMD();
-  // All at once, since it is mostly waiting.
-  std::vector<std::unique_ptr<Stopped>> all;
-  for (const auto& [name, signal, in_start] : {std::tuple{"killed in the doctor", SIGKILL, false},
-                                               {"frozen in the doctor", SIGSTOP, false},
-                                               {"killed in a restart", SIGKILL, true}}) {
-    SCOPED_TRACE(name);
-    all.push_back(std::make_unique<Stopped>(name, signal, in_start));
-    ASSERT_NO_FATAL_FAILURE(stop_in_the_middle(*all.back()));
-  }
-  const auto begin = std::chrono::steady_clock::now();
-  for (const auto& stopped : all) {
-    SCOPED_TRACE(stopped->name);
-    const ServiceHost& host = stopped->host;
-    EXPECT_TRUE(within(std::chrono::seconds(60), [&] { return finished(host); }))
-        << host.run({"status"}).out;
-    std::cout << stopped->name << ": resolved after "
-              << std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count()
-              << " s\n";
-    // The service that resolved it may still be ending.
-    EXPECT_TRUE(scenario::eventually([&] { return host.leftovers().empty(); }));
-    EXPECT_TRUE(host.at_rest("1.0.0", kBoth));
-    EXPECT_EQ(outcome(host), "\"rolled_back\"");
-    EXPECT_EQ(stopped->update->wait().signal, SIGKILL);
-  }
-}
-
-// From the service of the timer, which needs a timer of its own.
-TEST(OwnRestartTest, TheTimerResumesTheRestartUnderThePolicyReplay) {
-  NEEDS_SYSTEMD();
-  Stopped stopped{"killed in a restart", SIGKILL, true, "replay"};
-  ASSERT_NO_FATAL_FAILURE(stop_in_the_middle(stopped));
-  const ServiceHost& host = stopped.host;
-  host.let_doctor_go();
-  EXPECT_TRUE(within(std::chrono::seconds(60), [&] { return finished(host); }))
-      << host.run({"status"}).out;
-  EXPECT_TRUE(scenario::eventually([&] { return host.leftovers().empty(); }));
-  EXPECT_TRUE(host.at_rest("2.0.0", kBoth));
-  EXPECT_EQ(outcome(host), "\"committed\"");
-}
-
-TEST(OwnRestartTest, TheTimerIsArmedBeforeTheFirstRestartAndGoneAfterTheUpdate) {
-  NEEDS_SYSTEMD();
-  ServiceHost host;
-  const Box& box = host.box();
-  host.daemon("alpha",
-              "ExecStartPre=/bin/sh -c 'systemctl list-timers --all --no-legend "
-              ">>/var/log/timers'");
-  host.daemon("beta");
-  ASSERT_TRUE(host.start());
-  const std::string log = box.outside("/var/log/timers");
-  ASSERT_FALSE(contains(read_file(log), "banger-update-expired-"));
-  EXPECT_EQ(host.run({"apply", host.release("2.0.0")}).code, 0);
-  EXPECT_TRUE(contains(read_file(log), "banger-update-expired-")) << read_file(log);
-  EXPECT_TRUE(host.at_rest("2.0.0", kBoth));
-  host.doctor("exit 1");
-  EXPECT_EQ(host.run({"apply", host.release("3.0.0")}).code, 3);
-  EXPECT_TRUE(host.at_rest("2.0.0", kBoth));
-  EXPECT_FALSE(contains(box.shell("systemctl list-timers --all"), "banger"));
-}
 
 }  // namespace
 }  // namespace update::systemd

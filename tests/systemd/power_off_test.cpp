@@ -101,9 +101,7 @@ class PowerOffTest : public testing::TestWithParam<Kind> {
       words.insert(words.begin(), {"strace", "-o", "/run/strace", "-e", "trace=" + moment.call,
                                    "-e", "inject=" + moment.call + when});
     }
-    Launch launch;
-    launch.prefix = box.enter();
-    Process update(words, launch);
+    Process update(words, box.launch());
     const bool stands = scenario::eventually([&] {
       return !update.running() || scenario::present(box.inside("/run/waits")) ||
              contains(read_file(box.inside("/run/strace")), "stopped by SIGSTOP");

@@ -75,9 +75,9 @@ void ServiceHost::install_boot_units() const {
   const auto install = [&](const std::string& name, const std::string& folder, mode_t mode) {
     std::string text = read_file(PACKAGING_FOLDER "/systemd/" + name + ".in");
     EXPECT_FALSE(text.empty()) << "packaging/systemd/" << name << ".in is not there";
-    constexpr std::string_view kPrograms = "@CMAKE_INSTALL_FULL_BINDIR@";
-    for (std::size_t at = 0; (at = text.find(kPrograms)) != std::string::npos;) {
-      text.replace(at, kPrograms.size(), "/usr/bin");
+    constexpr std::string_view kPrefix = "@CMAKE_INSTALL_FULL_BINDIR@";
+    for (std::size_t at = 0; (at = text.find(kPrefix)) != std::string::npos;) {
+      text.replace(at, kPrefix.size(), "/usr/bin");
     }
     write_file(box_.outside(folder + "/" + name), text, mode);
   };
@@ -231,6 +231,18 @@ std::vector<std::string> ServiceHost::leftovers() const {
                    "banger-update-[0-9]*", "banger-update-expired-*"}));
   for (std::string line; std::getline(units, line);) names.push_back(line);
   return names;
+}
+
+std::string ServiceHost::outcome() const {
+  Json history = json({"history", "-n", "1"});
+  return history.is_array() && !history.empty() ? history[0]["outcome"].get<std::string>() : "none";
+}
+
+std::string ServiceHost::updater() const {
+  return box_.shell(
+      "for pid in $(pgrep -x banger-update); do "
+      "ls -l /proc/$pid/fd 2>/dev/null | grep -q /var/lib/banger/update/lock && echo $pid; done; "
+      "true");
 }
 
 ::testing::AssertionResult ServiceHost::at_rest(const std::string& version,

@@ -28,6 +28,9 @@ struct ServiceSettings {
   std::string policy = "auto";
 };
 
+/// The units of both daemons.
+inline const std::vector<std::string> kBoth = {"alpha.service", "beta.service"};
+
 /// A box with the real program as /usr/bin/banger-update, and two installed daemons of version
 /// 1.0.0, alpha and beta, of which the journal knows nothing yet.
 class ServiceHost {
@@ -78,6 +81,12 @@ class ServiceHost {
   /// The version that the unit's main process executes, where that is its installed file; "none",
   /// or the path of what it is instead.
   std::string running(const std::string& unit) const;
+  /// No update is unfinished.
+  bool finished() const { return run({"status"}).code == 0; }
+  /// Of the newest transaction, as history gives it; "none" without one.
+  std::string outcome() const;
+  /// The process that holds the lock: the updater itself, wherever it has moved. Empty without one.
+  std::string updater() const;
   /// Whatever an update must not leave behind: names beside the destinations, units of its own.
   std::vector<std::string> leftovers() const;
   /// All of what must be true once nothing is unfinished: one version, the one that `status` names,
