@@ -74,6 +74,24 @@ TEST_F(Ext4Editing, MkdirOfAFolderThatIsThereSetsModeAndOwner) {
   expect_clean(image);
 }
 
+// The ACL would give others than the mode says.
+TEST_F(Ext4Editing, MkdirOfAFolderThatIsThereTakesItsAclAndLeavesOtherAttributes) {
+  NEEDS_TOOL("setfacl");
+  NEEDS_TOOL("setfattr");
+  const std::string folder = host.path("tree/d");
+  fs::create_directories(folder);
+  ASSERT_EQ(run_process({"setfacl", "-m", "u:1236:rwx", folder}).code, 0);
+  ASSERT_EQ(run_process({"setfattr", "-n", "user.note", "-v", "kept", folder}).code, 0);
+  ASSERT_EQ(host.run({"ext4", "ingest", image, host.path("tree")}).code, 0);
+  ASSERT_TRUE(contains(debugfs(image, "ea_list /d"), "posix_acl_access"));
+  ASSERT_EQ(host.run({"ext4", "mkdir", image, "/d", "--mode", "0700"}).code, 0);
+  const std::string attributes = debugfs(image, "ea_list /d");
+  EXPECT_FALSE(contains(attributes, "posix_acl")) << attributes;
+  EXPECT_TRUE(contains(attributes, "user.note")) << attributes;
+  EXPECT_EQ(entry("/d")["mode"], "0700");
+  expect_clean(image);
+}
+
 TEST_F(Ext4Editing, ParentsAreMadeOnlyWhereAsked) {
   const Ended ended = host.run({"ext4", "mkdir", image, "/a/b/c"});
   EXPECT_EQ(ended.code, 9);
@@ -275,6 +293,28 @@ TEST_F(Ext4Editing, AGivenTimeIsNotTakenForAChangeOfTheSource) {
   EXPECT_EQ(made.code, 0) << made.err;
   const Ended put = host.run({"ext4", "put", image, tree + "/old", "/old"}, dated);
   EXPECT_EQ(put.code, 0) << put.err;
+}
+
+// What writes to an image is confined to memory that grows with the image and the names in it.
+TEST_F(Ext4Editing, AnImageOfMoreThanATebibyteIsWrittenTo) {
+  ASSERT_EQ(host.run({"ext4", "mkfs", image, "--size", "1536GiB"}).code, 0);
+  const Ended put = put_input("found", "/f");
+  EXPECT_EQ(put.code, 0) << put.err;
+  EXPECT_EQ(cat("/f"), "found");
+}
+
+TEST_F(Ext4Editing, ManyLongNamesAreGoneOverOnceMore) {
+  const std::string tree = host.path("tree");
+  fs::create_directories(tree + "/sub");
+  for (int i = 0; i < 60'000; ++i) {
+    const std::string number = std::to_string(i);
+    write_file(tree + "/sub/" + number + std::string(250 - number.size(), 'n'), "");
+  }
+  const std::string made = host.path("made");
+  ASSERT_EQ(host.run({"ext4", "ingest", made, tree, "--size", "128MiB"}).code, 0);
+  const Ended again = host.run({"ext4", "ingest", made, tree});
+  EXPECT_EQ(again.code, 0) << again.err;
+  expect_clean(made);
 }
 
 TEST_F(Ext4Editing, IngestCountsWhatIsNeitherFileNorFolderNorLink) {
