@@ -3,7 +3,7 @@
 build_packages="gcc g++ cmake ninja-build libssl-dev libsqlite3-dev libspdlog-dev libcxxopts-dev
   libexpected-dev libtomlplusplus-dev nlohmann-json3-dev libext2fs-dev comerr-dev pkgconf"
 quickstart_packages="minisign strace"
-test_packages="libgtest-dev libbenchmark-dev python3 minisign strace sqlite3 attr acl libcap2-bin
+test_packages="clang libclang-rt-14-dev libgtest-dev libbenchmark-dev python3 minisign strace sqlite3 attr acl libcap2-bin
   e2fsprogs xfsprogs btrfs-progs util-linux procps spin systemd dbus"
 
 # For the Debian package: building it, and looking at what was built.

@@ -1,12 +1,12 @@
 #!/bin/bash
-# Builds banger-update and shows its main job on three real programs, in a throw-away folder.
+# Builds banger-update in build/release, and shows its main job on three real programs in a throw-away folder.
 #
 # usage: packaging/quickstart.sh [--keep]
 #
 #   --keep    leave the folder there, to go on playing with it
 #
-# Nothing outside that folder is touched but for Debian packages, which are named before they are installed. As another user than root it
-# installs none, and says what is missing.
+# Nothing else is touched but for Debian packages, which are named before they are installed. As another user than root it installs none,
+# and says what is missing.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source_folder=$PWD
@@ -50,11 +50,10 @@ run() {
 }
 
 say "Building the program (a few minutes the first time)"
-cmake -S "$source_folder" -B "$folder/build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DCMAKE_UNITY_BUILD=ON \
-  -DCMAKE_INTERPROCEDURAL_OPTIMIZATION=ON -DBUILD_TESTING=OFF >/dev/null
-cmake --build "$folder/build" --target banger-update | tail -n 1
+cmake --preset release -DBUILD_TESTING=OFF >/dev/null
+cmake --build --preset release --target banger-update | tail -n 1
 mkdir "$folder/host" && cd "$folder/host"
-ln -s ../build/cli/banger-update banger-update
+ln -s "$source_folder/build/release/cli/banger-update" banger-update
 export BANGER_UPDATE_CONFIG=$folder/host/update.toml
 
 say "Compiling three programs in four versions; version 1.2.0 is sick, and its own doctor says so"

@@ -184,8 +184,9 @@ Status limit(__rlimit_resource_t resource, std::uint64_t soft, std::uint64_t har
 }
 
 Status limit_resources(const Cell& cell) {
-  const std::uint64_t memory = cell.address_space_bytes;
-  if (!kSanitized) UPDATE_TRY(limit(RLIMIT_AS, memory, memory));
+  if (!kSanitized) {
+    UPDATE_TRY(limit(RLIMIT_AS, cell.address_space_bytes, cell.address_space_bytes));
+  }
   // SIGXCPU, which tells why, at the soft limit; SIGKILL at the hard one.
   const auto seconds = static_cast<std::uint64_t>(cell.cpu_seconds);
   UPDATE_TRY(limit(RLIMIT_CPU, seconds, seconds + 1));

@@ -157,7 +157,8 @@ TEST_P(Names, TheKernelListsAndFindsEachOne) {
   const EntryIndex folder = builder_.folder(0, "many");
   for (int at = 0; at < count; ++at) {
     // Of several lengths, some with bytes above 127.
-    const std::string name = "name-" + std::to_string(at * 7919) + std::string(at % 5 * 7U, '\xC3');
+    const std::string name = "name-" + std::to_string(at * 7919) +
+                             std::string(static_cast<std::size_t>(at % 5 * 7), '\xC3');
     builder_.file(folder, name, "");
     expected.insert(name);
   }
