@@ -2,10 +2,7 @@
 #include <signal.h>
 
 #include <chrono>
-#include <functional>
 #include <iostream>
-#include <memory>
-#include <tuple>
 
 #include "tests/systemd/service_host.hpp"
 
@@ -61,9 +58,9 @@ TEST(OwnRestartTest, AnUpdateFromInsideAUnitThatItRestartsGoesOn) {
   ASSERT_FALSE(host.release("2.0.0").empty());
   const pid_t before = host.box().main_pid("agent.service");
   host.box().shell("touch /run/update");
-  EXPECT_TRUE(within(std::chrono::seconds(20), [&] {
-    return host.installed() == "2.0.0" && host.finished();
-  })) << agent_log(host);
+  EXPECT_TRUE(scenario::eventually([&] { return host.installed() == "2.0.0" && host.finished(); },
+                                   std::chrono::seconds(20)))
+      << agent_log(host);
   EXPECT_TRUE(host.at_rest("2.0.0", kBoth));
   EXPECT_EQ(host.outcome(), "committed");
   EXPECT_EQ(host.box().state("agent.service"), "active");
@@ -126,9 +123,9 @@ TEST(OwnRestartTest, AnUpdateFromAServiceThatIsRestartedWithAnotherGoesOn) {
   ASSERT_FALSE(host.release("2.0.0").empty());
   const pid_t before = host.box().main_pid("agent.service");
   host.box().shell("touch /run/update");
-  EXPECT_TRUE(within(std::chrono::seconds(30), [&] {
-    return host.installed() == "2.0.0" && host.finished();
-  })) << agent_log(host);
+  EXPECT_TRUE(scenario::eventually([&] { return host.installed() == "2.0.0" && host.finished(); },
+                                   std::chrono::seconds(30)))
+      << agent_log(host);
   EXPECT_TRUE(host.at_rest("2.0.0", kBoth));
   EXPECT_EQ(host.outcome(), "committed");
   EXPECT_NE(host.box().main_pid("agent.service"), before) << "it is not restarted with alpha";
@@ -188,8 +185,8 @@ TEST(OwnRestartTest, ADaemonThatSeesOtherFilesDoesNotInstallTheHosts) {
   const std::string strangers = host.release("3.0.0");
   host.box().shell("cp -r " + strangers +
                    " /tmp/release && chown -R 65534 /tmp/release && touch /run/update");
-  EXPECT_TRUE(
-      within(std::chrono::seconds(20), [&] { return contains(agent_log(host), "ended with"); }));
+  EXPECT_TRUE(scenario::eventually([&] { return contains(agent_log(host), "ended with"); },
+                                   std::chrono::seconds(20)));
   EXPECT_TRUE(contains(agent_log(host), "ended with 1")) << agent_log(host);
   EXPECT_TRUE(contains(agent_log(host), "outside of this unit")) << agent_log(host);
   EXPECT_TRUE(host.at_rest("1.0.0", kBoth));
