@@ -9,11 +9,11 @@
 #include "engine/transaction/events.hpp"
 #include "engine/transaction/known_files.hpp"
 #include "engine/transaction/small_file.hpp"
+#include "engine/transaction/state_folder.hpp"
 
 namespace update {
 namespace {
 
-constexpr std::uint32_t kPrivateFolder = 0700;
 // How far back old states are looked for; older ones are beyond any retention.
 constexpr std::size_t kFewUpdates = 8;
 constexpr std::size_t kManyUpdates = 512;

@@ -13,7 +13,6 @@
 namespace update {
 namespace {
 
-constexpr std::uint32_t kPrivateFolder = 0700;
 constexpr std::uint32_t kOrdinaryFolder = 0755;
 constexpr std::int64_t kLockPollMs = 50;
 // A reader on a full disk asks for the lock for an instant (lock_is_free): that alone is not

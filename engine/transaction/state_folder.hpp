@@ -10,6 +10,9 @@
 // The folder that holds the journal and the small files beside it (journal.md).
 namespace update {
 
+/// Mode of the state folder and of those in it: what they hold is root's alone.
+inline constexpr std::uint32_t kPrivateFolder = 0700;
+
 /// Opens it; nullopt if it does not exist. not_trusted if somebody else owns it or may write in it.
 Result<std::optional<std::unique_ptr<os::Folder>>> find_state_folder(const Environment& env);
 

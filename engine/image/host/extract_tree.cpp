@@ -28,7 +28,7 @@ bool is_refusal(int number) {
   return std::find(kRefusals.begin(), kRefusals.end(), number) != kRefusals.end();
 }
 
-bool is_acl(std::string_view attribute) {
+bool names_acl(std::string_view attribute) {
   return attribute.starts_with("system.posix_acl_");
 }
 
@@ -141,9 +141,9 @@ class Extraction {
     UPDATE_TRY_ASSIGN(const bool owned,
                       set_owner([&] { return node.set_owner(entry.uid, entry.gid); }));
     UPDATE_TRY(set_attributes(
-        entry, owned, [](std::string_view name) { return !is_acl(name); }, set));
+        entry, owned, [](std::string_view name) { return !names_acl(name); }, set));
     UPDATE_TRY(node.set_mode(mode_of(entry, owned)));
-    UPDATE_TRY(set_attributes(entry, owned, is_acl, set));
+    UPDATE_TRY(set_attributes(entry, owned, names_acl, set));
     return node.set_both_times(file_time_of(entry.modified), file_time_of(entry.accessed));
   }
 
