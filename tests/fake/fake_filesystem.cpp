@@ -217,7 +217,11 @@ Status FakeFileSystem::perform(FakeCall call, const std::function<void()>& effec
   if (before_each_) before_each_(call);
   call.failed_with = injected_error(call);
   if (call.failed_with == 0) {
-    if (!is_dropped(call)) effect();
+    if (is_dropped(call)) {
+      ++drop_count_;
+    } else {
+      effect();
+    }
   } else if (failure) {
     failure();
   }

@@ -107,6 +107,8 @@ class FakeFileSystem final : public os::FileSystem {
   void fail_reading(int error, std::function<bool(const std::string& path)> predicate);
   /// Such calls claim success and do nothing: what a program that leaves them out would leave.
   void drop_always(std::function<bool(const FakeCall&)> predicate);
+  /// How many calls did nothing so.
+  std::uint64_t drop_count() const { return drop_count_; }
   /// Runs before every call that changes something: a look at the disk at that moment.
   void before_each_call(std::function<void(const FakeCall&)> hook);
   /// Runs right after the call has had its effect: somebody else's change at that moment, for
@@ -199,6 +201,7 @@ class FakeFileSystem final : public os::FileSystem {
   std::vector<std::pair<int, std::function<bool(const FakeCall&)>>> call_predicates_;
   std::vector<std::pair<int, std::function<bool(const std::string&)>>> read_predicates_;
   std::vector<std::function<bool(const FakeCall&)>> dropped_;
+  std::uint64_t drop_count_ = 0;
   std::function<void(const FakeCall&)> before_each_;
   std::map<std::uint64_t, std::function<void()>> hooks_;
   std::uint64_t boot_ = 1;

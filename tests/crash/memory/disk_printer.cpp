@@ -23,6 +23,7 @@ struct Special {
   std::optional<InodeNumber> wal;
   std::optional<InodeNumber> lock;
   std::optional<InodeNumber> journal;
+  std::optional<InodeNumber> head;
 };
 
 Special special_inodes(const FakeDisk& disk) {
@@ -37,7 +38,7 @@ Special special_inodes(const FakeDisk& disk) {
     rest.remove_prefix(slash);
   }
   return {disk.child(folder, kJournalWalName), disk.child(folder, kLockName),
-          disk.child(folder, kJournalName)};
+          disk.child(folder, kJournalName), disk.child(folder, kHeadName)};
 }
 
 std::uint64_t mix(std::uint64_t hash, std::uint64_t value) {
@@ -141,19 +142,20 @@ std::uint64_t DiskPrinter::print_of_log(const FileContent& content) {
   return mix(log_reader_.committed_part(content.text).print, content.text.empty() ? 1 : 0);
 }
 
-std::uint64_t DiskPrinter::print(const FakeDisk& disk, bool with_journal) {
+std::uint64_t DiskPrinter::print(const FakeDisk& disk, Part part) {
   const Special special = special_inodes(disk);
   return disk.fingerprint([&](InodeNumber number, const FileContent& content) -> std::uint64_t {
     if (number == special.lock) return 0;
     const bool log = number == special.wal;
-    if (!with_journal && (log || number == special.journal)) return 0;
+    if (part != Part::all && (log || number == special.journal)) return 0;
+    if (part == Part::no_history && number == special.head) return content.text.empty() ? 0 : 1;
     return log ? print_of_log(content) : hash_of(content);
   });
 }
 
-std::uint64_t DiskPrinter::running_print(FakeDisk& disk, bool with_journal) {
+std::uint64_t DiskPrinter::running_print(FakeDisk& disk, Part part) {
   const auto pending = disk.pending_operations();
-  std::uint64_t result = print(disk, with_journal);
+  std::uint64_t result = print(disk, part);
   if (pending.empty()) return result;
   const Special special = special_inodes(disk);
   const std::size_t committed = end_of_last_commit(pending, special.wal);
@@ -162,12 +164,12 @@ std::uint64_t DiskPrinter::running_print(FakeDisk& disk, bool with_journal) {
     const bool frame = inode == special.wal;
     const bool journal = frame || inode == special.journal;
     const bool no_commit = frame && index >= committed;
-    const bool counts = inode != special.lock && !no_commit && (with_journal || !journal);
+    const bool counts = inode != special.lock && !no_commit && (part == Part::all || !journal);
     if (counts) result = mix(result, hash_of(*pending[index]));
   }
   FakeDisk cut = disk;
   cut.lose(LossPattern::keep_nothing());
-  return mix(result, print(cut, with_journal));
+  return mix(result, print(cut, part));
 }
 
 std::uint64_t DiskPrinter::journal(const FakeDisk& disk) {

@@ -12,17 +12,23 @@ namespace update::crash {
 /// that is what its committed frames say; what a lock file says is only a message.
 class DiskPrinter {
  public:
-  std::uint64_t durable(const FakeDisk& disk) { return print(disk, true); }
-  std::uint64_t without_journal(const FakeDisk& disk) { return print(disk, false); }
+  std::uint64_t durable(const FakeDisk& disk) { return print(disk, Part::all); }
+  std::uint64_t without_journal(const FakeDisk& disk) { return print(disk, Part::no_journal); }
+  /// But for what tells of the past: the journal, and what the head says of its end.
+  std::uint64_t without_history(const FakeDisk& disk) { return print(disk, Part::no_history); }
   /// Of a machine that still runs: what the disk holds now, and what is not durable yet.
-  std::uint64_t running(FakeDisk& disk) { return running_print(disk, true); }
-  std::uint64_t running_without_journal(FakeDisk& disk) { return running_print(disk, false); }
+  std::uint64_t running(FakeDisk& disk) { return running_print(disk, Part::all); }
+  std::uint64_t running_without_journal(FakeDisk& disk) {
+    return running_print(disk, Part::no_journal);
+  }
   /// What every program reads from the journal.
   std::uint64_t journal(const FakeDisk& disk);
 
  private:
-  std::uint64_t print(const FakeDisk& disk, bool with_journal);
-  std::uint64_t running_print(FakeDisk& disk, bool with_journal);
+  enum class Part : std::uint8_t { all, no_journal, no_history };
+
+  std::uint64_t print(const FakeDisk& disk, Part part);
+  std::uint64_t running_print(FakeDisk& disk, Part part);
   std::uint64_t print_of_log(const FileContent& content);
 
   LogReader log_reader_;

@@ -83,6 +83,8 @@ std::vector<HostState> Explorer::moments(const HostState& start, const std::stri
   const auto world = wake(start, story_, tamper);
   Told told = start.told;
   const auto keep = [&](const std::string& where) {
+    // Until something is missing, the sound program's sweep has been here.
+    if (tamper && world->fake.files.drop_count() == 0) return;
     moments.push_back(start);
     moments.back().disk = world->fake.files.disk();
     moments.back().told = told;
@@ -148,9 +150,12 @@ void Explorer::visit(const HostState& state, const Repair& repair) {
 
 void Explorer::use_once(const HostState& state, const std::string& how, World& world) {
   FakeDisk& disk = world.fake.files.disk();
-  const std::uint64_t print =
+  // The head names the end of the history: one that differs has another head.
+  const std::uint64_t history =
       options_.full ? printer_.durable(disk) : printer_.without_journal(disk);
-  if (is_new(with(print, Told::recovered))) found(state, how, of_no_use(world));
+  if (is_new(with(history, Told::recovered))) found(state, how, broken_history(world));
+  const std::uint64_t outcome = options_.full ? history + 1 : printer_.without_history(disk) + 1;
+  if (is_new(with(outcome, Told::recovered))) found(state, how, of_no_use(world));
 }
 
 void Explorer::visit_without_journal(const HostState& state) {
@@ -211,8 +216,11 @@ std::uint64_t Explorer::situation(const HostState& state) {
 }
 
 void Explorer::depth_two(const Repair& recovery) {
+  const std::uint64_t road = std::hash<std::string>{}(recovery.name);
   for (const HostState& state : first_) {
-    if (!options_.full && !is_new(situation(state))) continue;
+    const std::uint64_t from = situation(state);
+    seen_.insert(from);
+    if (!options_.full && !is_new(from ^ road)) continue;
     for (HostState& moment :
          moments(state, recovery.name, action_of(recovery), options_.tamper_recovery)) {
       for (const HostState& next : stops(moment)) {

@@ -57,6 +57,9 @@ class Explorer {
   /// same.
   void depth_three(std::uint64_t seed, std::size_t count);
 
+  /// From now on, while a recovery runs that is looked at or stopped.
+  void tamper_recovery(Tamper tamper) { options_.tamper_recovery = std::move(tamper); }
+
   const std::vector<std::string>& findings() const { return findings_; }
   Tally tally(const std::string& sweep) const;
   /// The distinct states of depth one.

@@ -228,9 +228,14 @@ Findings broken_without_journal(World& world, const Story& story,
   return broken;
 }
 
-Findings of_no_use(World& world) {
+Findings broken_history(World& world) {
   Findings broken;
   look_at_the_chain(world, broken);
+  return broken;
+}
+
+Findings of_no_use(World& world) {
+  Findings broken;
   world.kill();
   const auto again = world.recover();
   if (!again) {

@@ -49,8 +49,11 @@ Findings broken_without_journal(World& world, const Story& story,
                                 const Result<RecoverReport>& report, const Remains& remains,
                                 Told told);
 
-/// Of a host that recovered (4, 7): the audit chain is whole, a second `recover` changes nothing,
-/// the next update succeeds, and a power cut right after it takes nothing back.
+/// Of a host that recovered (4): the audit chain is whole.
+Findings broken_history(World& world);
+
+/// Of a host that recovered (7): a second `recover` changes nothing, the next update succeeds and
+/// leaves a whole chain, and a power cut right after it takes nothing back.
 Findings of_no_use(World& world);
 
 }  // namespace update::crash

@@ -39,13 +39,7 @@ TEST_P(MemorySweep, WithoutTheJournal) {
   judge(explorer, "stopped once, the journal gone");
 }
 
-TEST_P(MemorySweep, UnderEveryPolicy) {
-  explorer_.depth_one();
-  explorer_.repair_by(by_policy(RecoveryPolicy::rollback));
-  explorer_.repair_by(by_policy(RecoveryPolicy::replay));
-  judge(explorer_, "stopped once, each policy");
-}
-
+// Recovery as a boot does it: in two halves.
 TEST_P(MemorySweep, AtBootAndAfterwardsIsTheSameAsAtOnce) {
   explorer_.depth_one();
   explorer_.repair_by(by_boot_and_recover());
@@ -53,27 +47,25 @@ TEST_P(MemorySweep, AtBootAndAfterwardsIsTheSameAsAtOnce) {
   judge(explorer_, "stopped once, boot and recover");
 }
 
+TEST_P(MemorySweep, UnderEveryPolicyAndWithoutEnd) {
+  explorer_.depth_one();
+  explorer_.repair_by(by_policy(RecoveryPolicy::rollback));
+  explorer_.repair_by(by_policy(RecoveryPolicy::replay));
+  explorer_.loops_end();
+  judge(explorer_, "stopped once, each policy, and again and again at one place");
+}
+
+// What a stop of both recoveries leaves is looked at once.
 TEST_P(MemorySweep, DepthTwo) {
   explorer_.depth_one();
   explorer_.depth_two(by_recover());
-  judge(explorer_, "stopped twice");
-}
-
-TEST_P(MemorySweep, DepthTwoAtBoot) {
-  explorer_.depth_one();
   explorer_.depth_two(by_boot_and_recover());
-  judge(explorer_, "stopped, and again at boot");
+  judge(explorer_, "stopped twice, also at boot");
 }
 
 TEST_P(MemorySweep, DepthThree) {
   explorer_.depth_three(sweep_seed(), full_sweep() ? 20000 : 300);
   judge(explorer_, "stopped three times");
-}
-
-TEST_P(MemorySweep, StoppedAtTheSamePlaceForEverEnds) {
-  explorer_.depth_one();
-  explorer_.loops_end();
-  judge(explorer_, "stopped at one place again and again");
 }
 
 INSTANTIATE_TEST_SUITE_P(Each, MemorySweep,

@@ -138,9 +138,10 @@ TEST(Mutation, EachSyncOfARecoveryIsMissed) {
   const Story& told = story("Apply");
   Explorer clean(told, tampered({}, {}));
   clean.depth_one();
+  ASSERT_TRUE(clean.findings().empty());
   for (const std::string& line : syncs_of_recovery(clean, told)) {
-    Explorer explorer(told, tampered({}, without_every(line)));
-    explorer.depth_one();
+    Explorer explorer = clean;
+    explorer.tamper_recovery(without_every(line));
     explorer.depth_two(by_recover());
     if (explorer.findings().empty()) explorer.loops_end();
     EXPECT_FALSE(explorer.findings().empty()) << "nobody misses " << line;

@@ -129,7 +129,7 @@ TEST(PlantedBug, EachForgottenSyncOfAnApplyIsFound) {
 
 TEST(PlantedBug, ForgottenSyncsOfAnApplyThatIsUndoneAreFound) {
   constexpr const char* kUndone = "recover puts the old bytes back from restart and doctor too";
-  forget_syncs(an_apply_whose_doctor_fails(), 4,
+  forget_syncs(an_apply_whose_doctor_fails(), 6,
                {{"fsync bin/.alpha.staged (1)", kOrdered},
                 {"fsync bin/.beta.staged (1)", kPosix},
                 {"fsync bin/.gamma.staged (1)", kPosix},
@@ -146,7 +146,7 @@ TEST(PlantedBug, ForgottenSyncsOfAnApplyThatIsUndoneAreFound) {
 
 TEST(PlantedBug, ForgottenSyncsOfARollbackAreFound) {
   forget_syncs(
-      a_rollback(), 4,
+      a_rollback(), 6,
       {{"fsync bin (1)", kPosix},
        {"fsync state/intent (1)", kWithoutJournal},
        {"fdatasync state/journal.db-wal (1)", kWithoutIntent},
@@ -158,7 +158,7 @@ TEST(PlantedBug, ForgottenSyncsOfARollbackAreFound) {
 }
 
 TEST(PlantedBug, ForgottenSyncsOfAFirstInstallAreFound) {
-  forget_syncs(a_first_install(), 4,
+  forget_syncs(a_first_install(), 6,
                {{"fsync . (1)", kPosix},
                 {"fsync state/.journal.db.tmp (1)", kPosix},
                 {"fdatasync state/journal.db-wal (1)", std::nullopt, kSqlitesHeader},
@@ -175,7 +175,7 @@ TEST(PlantedBug, ForgottenSyncsOfAFirstInstallAreFound) {
 }
 
 TEST(PlantedBug, ForgottenSyncsOfARecoveryAreFound) {
-  forget_syncs(a_recovery_of_a_stopped_swap(), 4,
+  forget_syncs(a_recovery_of_a_stopped_swap(), 6,
                {{"fdatasync state/journal.db-wal (1)", std::nullopt, kSyncedBefore},
                 {"fdatasync state (1)", std::nullopt, kMadeBefore},
                 {"fdatasync state/journal.db (1)", kPosix},
@@ -190,7 +190,7 @@ TEST(PlantedBug, ForgottenSyncsOfARecoveryAreFound) {
 }
 
 TEST(PlantedBug, ForgottenSyncsOfARecoveryThatGoesBackAreFound) {
-  forget_syncs(a_recovery_that_goes_back(), 4,
+  forget_syncs(a_recovery_that_goes_back(), 6,
                {{"fdatasync state/journal.db-wal (1)", std::nullopt, kSyncedBefore},
                 {"fdatasync state (1)", std::nullopt, kMadeBefore},
                 {"fdatasync state/journal.db (1)", kPosix},

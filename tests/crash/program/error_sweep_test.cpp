@@ -205,23 +205,23 @@ void sweep(const Case& one, std::size_t sample) {
 }
 
 TEST(ErrorSweep, OfAnApply) {
-  sweep(good_apply(), 50);
+  sweep(good_apply(), 30);
 }
 
 TEST(ErrorSweep, OfAnApplyThatIsUndone) {
-  sweep(undone_apply(), 40);
+  sweep(undone_apply(), 24);
 }
 
 TEST(ErrorSweep, OfARollback) {
-  sweep(rollback(), 40);
+  sweep(rollback(), 24);
 }
 
 TEST(ErrorSweep, OfARecover) {
-  sweep(recovery_of("swap_1_renamed"), 40);
+  sweep(recovery_of("swap_1_renamed"), 24);
 }
 
 TEST(ErrorSweep, OfAFirstInstall) {
-  sweep(first_install(), 40);
+  sweep(first_install(), 24);
 }
 
 }  // namespace
