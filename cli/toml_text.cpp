@@ -50,7 +50,7 @@ std::string quoted_duration(std::int64_t duration_ms) {
   return in_quotes(std::to_string(whole ? duration_ms / 1000 : duration_ms) + (whole ? "s" : "ms"));
 }
 
-std::string mode_text(std::uint32_t mode) {
+std::string octal_text(std::uint32_t mode) {
   std::string digits = "0";
   for (const unsigned shift : {6U, 3U, 0U}) digits += static_cast<char>('0' + (mode >> shift & 7U));
   return digits;
@@ -66,7 +66,7 @@ std::string files_toml(const Configuration& config) {
     text += "\n[[file]]\nname = " + in_quotes(file.name) +
             "\ndestination = " + in_quotes(file.destination.text()) +
             "\noptional = " + flag(file.optional) + "\n";
-    if (file.mode) text += "mode = " + in_quotes(mode_text(*file.mode)) + "\n";
+    if (file.mode) text += "mode = " + in_quotes(octal_text(*file.mode)) + "\n";
     if (file.owner) text += "owner = " + in_quotes(*file.owner) + "\n";
     if (file.group) text += "group = " + in_quotes(*file.group) + "\n";
   }

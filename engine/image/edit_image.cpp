@@ -14,8 +14,7 @@ namespace update::image {
 namespace {
 
 constexpr std::uint32_t kFolderMode = 0755;
-constexpr std::uint32_t kPermissionBits = 0777;  // set-id bits only where --mode asks for them
-constexpr std::uint32_t kNewImageMode = 0600;    // never used: the image is there
+constexpr std::uint32_t kNewImageMode = 0600;  // never used: the image is there
 constexpr OwnerRule kAsGiven{true};
 
 using Names = std::vector<std::string>;
@@ -142,6 +141,7 @@ Result<Made> put_into(const os::System& system, const std::string& image, NewFil
   Tree& tree = file.source.tree;
   Entry& entry = tree.entries.back();
   entry.name = tree.keep(names.back());
+  // Set-id bits only where --mode asks for them.
   entry.mode = static_cast<std::uint16_t>(options.mode.value_or(entry.mode & kPermissionBits));
   if (image_options.identity.epoch_s) entry.accessed = entry.changed = entry.modified;
   entry.uid = options.uid;

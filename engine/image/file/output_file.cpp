@@ -53,8 +53,6 @@ Result<Temporary> make_temporary(const NamedPlace& place, std::uint32_t random) 
   return fail(Error(ErrorCode::busy, "others are writing it, too").hint("try again later"));
 }
 
-constexpr std::uint32_t kPermissionBits = 0777;
-
 /// What says who may do what, and what its owner wrote; not what stands for the old bytes (IMA).
 bool is_kept(std::string_view name) {
   return name == os::kAccessAcl || name == "security.selinux" || name.starts_with("user.");

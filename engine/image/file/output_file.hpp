@@ -9,6 +9,9 @@
 
 namespace update::image {
 
+/// Of a mode: who may do what, without the set-id bits and the sticky one.
+inline constexpr std::uint32_t kPermissionBits = 0777;
+
 /// A file that takes another's place whole or not at all: it is made under a name of its own in the
 /// same folder (layout.hpp), and renamed when it is complete. Destroyed before that, it is removed.
 class OutputFile {

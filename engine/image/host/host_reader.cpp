@@ -142,10 +142,10 @@ Status HostReader::read_symbolic_link(Level& level, const std::string& name,
 }
 
 Status HostReader::read_one_file(os::File& file, const std::string& name) {
-  constexpr std::uint32_t kFolderMode = 0755;
+  constexpr std::uint32_t kTopMode = 0755;
   UPDATE_TRY_ASSIGN(const os::FileInfo info, file.info());
   os::FileInfo top;
-  top.mode = kFolderMode;
+  top.mode = kTopMode;
   top.modified = info.modified;
   top.accessed = info.accessed;
   top.changed = info.changed;

@@ -22,9 +22,9 @@ namespace {
 // makes of them. With a ceiling, since a small file can claim many blocks.
 std::uint64_t memory_for(const Superblock& superblock) {
   constexpr std::uint64_t kWriterMemory = 384U << 20;
-  constexpr std::uint64_t kMostMemory = std::uint64_t{1} << 30;
+  constexpr std::uint64_t kMemoryCeiling = std::uint64_t{1} << 30;
   const std::uint64_t bitmaps = superblock.blocks / 8 + superblock.inodes / 8;
-  return std::min(kWriterMemory + 2 * bitmaps, kMostMemory);
+  return std::min(kWriterMemory + 2 * bitmaps, kMemoryCeiling);
 }
 
 Status check_has_extents(ext2_filsys fs) {

@@ -67,14 +67,14 @@ Needed needed_for(const Tree& tree) {
       ++needed.blocks;
     }
   }
-  constexpr FolderNames kLostAndFound{1, 12, 10};
+  constexpr FolderNames kItsOwn{1, 12, 10};  // lost+found
   for (EntryIndex index = 0; index < tree.entries.size(); ++index) {
     if (tree.entries[index].type != EntryType::folder) continue;
     FolderNames& folder = folders[index];
     if (index == 0) {
-      folder.count += kLostAndFound.count;
-      folder.bytes += kLostAndFound.bytes;
-      folder.longest = std::max(folder.longest, kLostAndFound.longest);
+      folder.count += kItsOwn.count;
+      folder.bytes += kItsOwn.bytes;
+      folder.longest = std::max(folder.longest, kItsOwn.longest);
     }
     needed.blocks +=
         with_tree(1, most_directory_blocks(folder.count, folder.bytes, folder.longest));

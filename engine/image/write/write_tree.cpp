@@ -26,10 +26,10 @@ std::uint8_t directory_type(EntryType type) {
 
 // As the kernel's ext4_max_size(). Without huge_file an inode counts its blocks in 512 bytes each.
 std::uint64_t largest_file(ext2_filsys fs) {
-  constexpr std::uint64_t kMostBlocks = UINT32_MAX;
+  constexpr std::uint64_t kMostCounted = UINT32_MAX;
   const std::uint64_t sectors = fs->blocksize / 512;
   const bool huge = ext2fs_has_feature_huge_file(fs->super) != 0;
-  return (huge ? kMostBlocks : kMostBlocks / sectors) * fs->blocksize;
+  return (huge ? kMostCounted : kMostCounted / sectors) * fs->blocksize;
 }
 
 std::uint64_t count_blocks(std::span<const Piece> pieces) {

@@ -94,7 +94,7 @@ Findings fill_after_this(const Story& story, const std::string& kind, const Call
 void sweep_on(const std::string& kind, const Story& story) {
   const std::vector<Call> calls = calls_of(story, kind);
   // Each run takes another sample (sampling.hpp); ext4 is what most hosts have.
-  const std::size_t stride = kind == "ext4" ? 71 : 149;
+  const std::size_t stride = kind == "ext4" ? 97 : 197;
   Tally tally{"full at a call of " + story.name + ", " + kind, calls.size()};
   for (const std::size_t point : chosen_points(calls.size(), stride)) {
     const Call& call = calls[point];
