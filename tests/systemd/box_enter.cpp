@@ -54,10 +54,15 @@ int main(int count, char** arguments) {
   const int procs =
       open((std::string(arguments[2]) + "/cgroup.procs").c_str(), O_WRONLY | O_CLOEXEC);
   if (procs < 0) give_up("the box's cgroup");
+  // In a chroot the root of the box's mount namespace is not the box's: its PID 1 knows which is.
+  const int root = open(("/proc/" + std::string(arguments[1]) + "/root").c_str(),
+                        O_PATH | O_DIRECTORY | O_CLOEXEC);
+  if (root < 0) give_up("the box's root");
   if (setns(init, CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNET |
                       CLONE_NEWCGROUP) != 0) {
     give_up("entering the box");
   }
+  if (fchdir(root) != 0 || chroot(".") != 0) give_up("entering the box's root");
   // Waits until the child is known before it takes a signal that it would have to pass on.
   sigset_t all;
   sigset_t before;
