@@ -6,6 +6,8 @@
 #include <unistd.h>
 
 #include <array>
+#include <filesystem>
+#include <string>
 
 #include "tests/scenario/host.hpp"
 
@@ -30,17 +32,23 @@ TEST(BoxTest, BootsARealSystemdWhoseFilesOutliveAPowerOff) {
   EXPECT_EQ(box.state("sleeper.service"), "active");
   EXPECT_GT(box.main_pid("sleeper.service"), 1);
   const std::string boot_id = box.output({"cat", "/proc/sys/kernel/random/boot_id"});
-  box.shell("echo kept >/var/lib/kept; echo lost >/run/lost");
+  // Named after this box: what a faulty rig once wrote on the machine says nothing about this one.
+  const std::string name = std::filesystem::path(box.folder()).filename();
+  const std::string kept = "/var/lib/kept-" + name;
+  const std::string lost = "/run/lost-" + name;
+  box.shell("echo kept >" + kept + "; echo lost >" + lost);
 
   box.power_off();
-  EXPECT_EQ(read_file(box.outside("/var/lib/kept")), "kept\n");
+  EXPECT_EQ(read_file(box.outside(kept)), "kept\n");
   ASSERT_TRUE(box.boot());
   EXPECT_EQ(box.state("sleeper.service"), "active");
-  EXPECT_EQ(box.output({"cat", "/var/lib/kept"}), "kept");
-  EXPECT_EQ(box.shell("test -e /run/lost && echo there || echo gone"), "gone");
+  EXPECT_EQ(box.output({"cat", kept}), "kept");
+  EXPECT_EQ(box.shell("test -e " + lost + " && echo there || echo gone"), "gone");
   EXPECT_NE(box.output({"cat", "/proc/sys/kernel/random/boot_id"}), boot_id);
   box.shut_down();
-  EXPECT_FALSE(scenario::present("/var/lib/kept")) << "the box writes on the machine itself";
+  for (const std::string& path : {kept, lost}) {
+    EXPECT_FALSE(scenario::present(path)) << "the box writes on the machine itself";
+  }
 }
 
 TEST(BoxTest, RunsTransientUnitsAndTellsWhatFailed) {
