@@ -138,7 +138,7 @@ TEST_F(ConfinedWork, FindsNoOtherWayToWrite) {
   ::close(highest);
   for (int fd = 3; fd < highest; ++fd) {
     static_cast<void>(run([&]() -> Result<std::string> {
-      static_cast<void>(::write(fd, "new", 3));
+      [[maybe_unused]] const ssize_t written = ::write(fd, "new", 3);
       return "";
     }));
     static_cast<void>(run([&]() -> Result<std::string> {
