@@ -1,3 +1,4 @@
+#include "engine/base/text.hpp"
 #include "engine/image/ext4/channel.hpp"
 #include "engine/image/ext4/open_image.hpp"
 #include "engine/image/ext4/superblock.hpp"
