@@ -1,11 +1,11 @@
 #!/bin/bash
 # Builds everything and runs every test; the last line is `N passed, N failed`.
 #
-# usage: tests/run.sh [--preset dev|once|release|asan-ubsan] [--label unit|native|scenario|systemd|crash|sweep] [CTEST ARGUMENTS]
+# usage: tests/run.sh [--preset dev|release|asan-ubsan] [--label unit|native|scenario|systemd|crash|sweep] [CTEST ARGUMENTS]
 #
 # Installs the Debian packages that it needs (as root). Tests that need root, strace, loop mounts or a systemd of their own say so when they are skipped.
 # Without a preset each test runs where it finds most: the unit tests under the sanitizers, the sweeps in memory in the release preset, since
-# they are a matter of processor time, and all else in once, which is dev compiled in batches.
+# they are a matter of processor time, and all else in dev.
 # UPDATE_SWEEP=full tries every point of the crash sweeps instead of a sample, UPDATE_SWEEP_SEED=N repeats a sample.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -45,9 +45,9 @@ if [ -n "$preset" ]; then
 else
   case $label in '' | unit) run asan-ubsan unit_tests -L unit "$@" ;; esac
   case $label in
-    '') run once program_tests -L 'native|scenario|systemd|crash' "$@" ;;
+    '') run dev program_tests -L 'native|scenario|systemd|crash' "$@" ;;
     unit | sweep) ;;
-    *) run once program_tests -L "$label" "$@" ;;
+    *) run dev program_tests -L "$label" "$@" ;;
   esac
   case $label in '' | sweep) run release memory_sweep_test -L sweep "$@" ;; esac
 fi

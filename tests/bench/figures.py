@@ -266,7 +266,7 @@ def figure_loop(bench):
     compile_all = ["env", "CCACHE_DISABLE=1", "cmake", "--build", build, "--parallel", "2", "--target",
                    "banger-update", "unit_tests"]
     took = [bench.measure(words).wall_ms / 1000 for words in (
-        ["cmake", "-S", copy, "-B", build, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Debug"], compile_all,
+        ["cmake", "-S", copy, "--preset", "dev", "-B", build], compile_all,
         ["ctest", "--test-dir", build, "--parallel", "2", "-L", "unit"])]
     bench.say("configure, build, unit tests", f"{sum(took):.0f} s ({', '.join(f'{s:.0f}' for s in took)})", "180 s",
               sum(took) <= 180)
