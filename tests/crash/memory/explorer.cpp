@@ -220,12 +220,12 @@ void Explorer::depth_two(const Repair& recovery) {
   for (const HostState& state : first_) {
     const std::uint64_t from = situation(state);
     seen_.insert(from);
-    if (!options_.full && !is_new(from ^ road)) continue;
+    if (!is_new(from ^ road)) continue;
     for (HostState& moment :
          moments(state, recovery.name, action_of(recovery), options_.tamper_recovery)) {
       for (const HostState& next : stops(moment)) {
         if (enough()) return;
-        if (options_.full || is_new(situation(next))) visit(next, by_recover());
+        if (is_new(situation(next))) visit(next, by_recover());
       }
     }
   }
@@ -234,7 +234,7 @@ void Explorer::depth_two(const Repair& recovery) {
 void Explorer::compare(const Repair& repair) {
   for (const HostState& state : first_) {
     if (enough()) return;
-    if (!options_.full && !is_new(situation(state) + 1)) continue;
+    if (!is_new(situation(state) + 1)) continue;
     const auto one = wake(state, story_);
     const auto other = wake(state, story_, options_.tamper_recovery);
     ++looked_;
@@ -277,7 +277,7 @@ bool Explorer::ends(HostState state, const std::string& place) {
 
 void Explorer::loops_end() {
   for (const HostState& state : first_) {
-    if (state.killed || (!options_.full && !is_new(situation(state) + 2))) continue;
+    if (state.killed || !is_new(situation(state) + 2)) continue;
     const auto clean = wake(state, story_);
     (void)clean->recover();
     std::set<std::string> places{kAnyCommand};

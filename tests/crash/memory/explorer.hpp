@@ -45,8 +45,7 @@ class Explorer {
   /// The same states, each brought back by another way than plain `recover`.
   void repair_by(const Repair& repair);
   /// The states that a stop of a recovery of those leaves. `recovery`: which is stopped. Of states
-  /// that differ in the history only, not in what recovery decides from, one is gone on from; in
-  /// the full mode, each.
+  /// that differ in the history only, not in what recovery decides from, one is gone on from.
   void depth_two(const Repair& recovery);
   /// Brings each state back by `repair` and by plain `recover`: the same version must come of it.
   void compare(const Repair& repair);

@@ -1,7 +1,8 @@
 // The whole product in memory, SQLite included: the machine stops before every call that changes
 // something, in every way that POSIX allows, and recovery is stopped again. By default states that
-// recovery cannot tell apart are looked at once; UPDATE_SWEEP=full looks at each disk that differs
-// in a bit, takes each pending operation by itself, and pairs.
+// no reader can tell apart are looked at once; UPDATE_SWEEP=full looks at each disk that differs in
+// a bit, takes each pending operation by itself, and pairs. A second stop goes on from what
+// recovery can tell apart.
 
 #include <gtest/gtest.h>
 
