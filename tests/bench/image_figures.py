@@ -154,7 +154,8 @@ class Row:
         more = "more than " if self.endless else ""
         print(f"| {self.name} | {base:.1f} ms | {library:.1f} ms | {original:.0f} ms{' (scaled)' if scaled else ''} = "
               f"{original / base:.0f} x, {original / library:.0f} x | {more}{medians['mke2fs']:.1f} ms = "
-              f"{medians['mke2fs'] / base:.1f} x, {medians['mke2fs'] / library:.1f} x | {medians['floor']:.1f} ms | {self.peak_mib:.1f} MiB |",
+              f"{medians['mke2fs'] / base:.1f} x, {medians['mke2fs'] / library:.1f} x | {medians['floor']:.1f} ms | "
+              f"{self.peak_mib:.1f} MiB |",
               flush=True)
         self.fresh()
 

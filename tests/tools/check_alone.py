@@ -50,8 +50,8 @@ def check_self(build):
 
 def main():
     if sys.argv[1] == "--self":
-        return check_self(pathlib.Path(sys.argv[2]))
-    root, build = map(pathlib.Path, sys.argv[1:])
+        return check_self(pathlib.Path(sys.argv[2]).resolve())
+    root, build = (pathlib.Path(word).resolve() for word in sys.argv[1:])
     sources = [source for folder in PRODUCT for source in sorted((root / folder).rglob("*.cpp"))]
     assert sources, "no sources"
     findings = broken(parser_of(build), sources)
