@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <set>
+#include <unordered_map>
 
 namespace update {
 
@@ -11,12 +12,6 @@ using Kind = DiskOperation::Kind;
 
 constexpr const char* kCapabilities = "security.capability";
 
-std::string& edit_text(InodeImage& image) {
-  FileContent& content = image.content.edit();
-  content.hash.reset();
-  return content.text;
-}
-
 void allocate(InodeImage& image, std::uint64_t end, bool shares_blocks) {
   if (end <= image.allocated) return;
   if (!shares_blocks) image.charged += end - image.allocated;
@@ -24,7 +19,7 @@ void allocate(InodeImage& image, std::uint64_t end, bool shares_blocks) {
 }
 
 void apply_write(const DiskOperation& operation, Fate fate, InodeImage& image) {
-  const std::string& source = operation.content->text;
+  const std::string& source = operation.content->text();
   const std::size_t length = fate == Fate::torn ? source.size() / 2 : source.size();
   if (length == 0) return;
   const std::uint64_t end = operation.offset + length;
@@ -36,13 +31,13 @@ void apply_write(const DiskOperation& operation, Fate fate, InodeImage& image) {
     image.content = operation.content;
     return;
   }
-  std::string& text = edit_text(image);
+  std::string& text = image.content.edit().edit_text();
   if (text.size() < end) text.resize(end);
   if (fate != Fate::zeroed) text.replace(operation.offset, length, source, 0, length);
 }
 
 void apply_truncate(const DiskOperation& operation, InodeImage& image) {
-  edit_text(image).resize(operation.offset);
+  image.content.edit().edit_text().resize(operation.offset);
   image.allocated = std::min(image.allocated, operation.offset);
   image.charged = std::min(image.charged, image.allocated);
   image.mtime_ns = operation.mtime_ns;
@@ -94,7 +89,7 @@ void apply(const DiskOperation& operation, Fate fate, InodeImage& image) {
 std::string describe(const DiskOperation& operation) {
   switch (operation.kind) {
     case Kind::write:
-      return "write " + std::to_string(operation.content->text.size()) + " bytes at " +
+      return "write " + std::to_string(operation.content->text().size()) + " bytes at " +
              std::to_string(operation.offset);
     case Kind::truncate: return "truncate to " + std::to_string(operation.offset);
     case Kind::reserve: return "reserve " + std::to_string(operation.offset);
@@ -125,9 +120,19 @@ class Hash {
   std::uint64_t state_ = 0x243F6A8885A308D3U;
 };
 
-std::uint64_t hash_of(const FileContent& content) {
-  if (!content.hash) content.hash = std::hash<std::string>{}(content.text);
-  return *content.hash;
+/// All of an inode but what it is called by and leads to.
+void add(Hash& hash, const Inode& inode, std::uint64_t content) {
+  hash.add(static_cast<std::uint64_t>(inode.type));
+  hash.add(inode.device);
+  hash.add(inode.links);
+  hash.add(content);
+  hash.add((std::uint64_t{inode.now.uid} << 32U) | inode.now.gid);
+  hash.add(inode.now.mode);
+  hash.add(static_cast<std::uint64_t>(inode.now.mtime_ns));
+  for (const auto& [name, value] : *inode.now.attributes) {
+    hash.add(name);
+    hash.add(value);
+  }
 }
 
 }  // namespace
@@ -342,7 +347,7 @@ void FakeDisk::collect_unreachable_inodes() {
 }
 
 std::uint64_t FakeDisk::fingerprint() const {
-  return fingerprint([](InodeNumber, const FileContent& content) { return hash_of(content); });
+  return fingerprint([](InodeNumber, const FileContent& content) { return content.hash(); });
 }
 
 std::uint64_t FakeDisk::fingerprint(const ContentHash& hash_of_content) const {
@@ -351,22 +356,30 @@ std::uint64_t FakeDisk::fingerprint(const ContentHash& hash_of_content) const {
     if (!inodes_[number]) continue;
     const Inode& inode = at(number);
     hash.add(number);
-    hash.add(static_cast<std::uint64_t>(inode.type));
-    hash.add(inode.device);
-    hash.add(inode.links);
-    hash.add(hash_of_content(number, *inode.now.content));
-    hash.add((std::uint64_t{inode.now.uid} << 32U) | inode.now.gid);
-    hash.add(inode.now.mode);
-    hash.add(static_cast<std::uint64_t>(inode.now.mtime_ns));
+    add(hash, inode, hash_of_content(number, *inode.now.content));
     for (const auto& [name, child_number] : *inode.now.names) {
       hash.add(name);
       hash.add(child_number);
     }
-    for (const auto& [name, value] : *inode.now.attributes) {
-      hash.add(name);
-      hash.add(value);
-    }
   }
+  return hash.value();
+}
+
+std::uint64_t FakeDisk::fingerprint_by_names(const ContentHash& hash_of_content) const {
+  Hash hash;
+  std::unordered_map<InodeNumber, std::uint64_t> met;
+  const std::function<void(InodeNumber)> visit = [&](InodeNumber number) {
+    const auto [order, is_new] = met.try_emplace(number, met.size());
+    hash.add(order->second);
+    if (!is_new) return;
+    const Inode& inode = at(number);
+    add(hash, inode, hash_of_content(number, *inode.now.content));
+    for (const auto& [name, child_number] : *inode.now.names) {
+      hash.add(name);
+      visit(child_number);
+    }
+  };
+  visit(kRoot);
   return hash.value();
 }
 

@@ -39,9 +39,21 @@ class Shared {
 using InodeNumber = std::uint64_t;
 using FolderNames = std::map<std::string, InodeNumber, std::less<>>;
 
-struct FileContent {
-  std::string text;
-  mutable std::optional<std::uint64_t> hash;  ///< of `text`, once somebody asked
+class FileContent {
+ public:
+  const std::string& text() const { return text_; }
+  std::string& edit_text() {
+    hash_.reset();
+    return text_;
+  }
+  std::uint64_t hash() const {
+    if (!hash_) hash_ = std::hash<std::string>{}(text_);
+    return *hash_;
+  }
+
+ private:
+  std::string text_;
+  mutable std::optional<std::uint64_t> hash_;  ///< once somebody asked
 };
 
 /// What an inode holds, at one of two moments: now, or after a power cut that keeps nothing
@@ -57,7 +69,7 @@ struct InodeImage {
   std::uint64_t allocated = 0;  ///< bytes from the beginning that have blocks
   std::uint64_t charged = 0;    ///< what of it came out of the free space: shared blocks did not
 
-  const std::string& text() const { return content->text; }
+  const std::string& text() const { return content->text(); }
 };
 
 struct Inode {
@@ -143,6 +155,9 @@ class FakeDisk {
   /// The same, where the caller knows which bytes of a file make a difference to its readers.
   using ContentHash = std::function<std::uint64_t(InodeNumber, const FileContent&)>;
   std::uint64_t fingerprint(const ContentHash& hash_of_content) const;
+  /// Equal as well for disks that differ in the numbers of their inodes only, and in files that
+  /// have no name.
+  std::uint64_t fingerprint_by_names(const ContentHash& hash_of_content) const;
   /// A path of the inode now, else the number: for messages.
   std::string path_of(InodeNumber number) const;
 

@@ -143,7 +143,7 @@ Status FakeFile::write(Verb verb, std::string bytes, std::uint64_t offset) {
   }
   std::string detail = std::to_string(bytes.size()) + " bytes at " + std::to_string(offset);
   DiskOperation operation{.kind = Kind::write, .offset = offset};
-  operation.content.edit().text = std::move(bytes);
+  operation.content.edit().edit_text() = std::move(bytes);
   UPDATE_TRY(change(verb, std::move(detail), std::move(operation)));
   if (full) return handle_.error(ENOSPC);
   return {};
@@ -180,7 +180,7 @@ Result<bool> FakeFile::clone_range(os::File& source, std::uint64_t source_offset
   if (source_offset > text.size() || length > text.size() - source_offset) return false;
   if (length == 0) return true;
   DiskOperation operation{.kind = Kind::write, .offset = offset};
-  operation.content.edit().text = text.substr(source_offset, length);
+  operation.content.edit().edit_text() = text.substr(source_offset, length);
   operation.shares_blocks = true;
   UPDATE_TRY(change(Verb::clone, "<- " + from->handle_.path, std::move(operation)));
   return true;

@@ -295,7 +295,7 @@ InodeNumber FakeFileSystem::plant(const std::string& path, os::FileType type,
   if (disk_.child(folder, name)) remove_tree(folder, name);
   const InodeNumber number = disk_.create(folder, name, type, mode, uid, gid);
   DiskOperation write{.kind = DiskOperation::Kind::write, .inode = number};
-  write.content.edit().text = bytes;
+  write.content.edit().edit_text() = bytes;
   disk_.change(std::move(write));
   disk_.sync(number);
   disk_.sync(folder);
@@ -315,7 +315,7 @@ void FakeFileSystem::overwrite(const std::string& path, std::string_view bytes) 
   const Lock lock(mutex_);
   const InodeNumber number = must_find(path);
   DiskOperation write{.kind = DiskOperation::Kind::write, .inode = number};
-  write.content.edit().text = bytes;
+  write.content.edit().edit_text() = bytes;
   disk_.change(std::move(write));
   disk_.change({.kind = DiskOperation::Kind::truncate, .inode = number, .offset = bytes.size()});
   disk_.sync(number);

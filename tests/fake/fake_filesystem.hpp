@@ -60,7 +60,7 @@ struct FakeCall {
 };
 
 /// Folders and files in memory that know what a power cut would leave (the POSIX model of
-/// reference/crash.md), record what was changed in which order, and stop or fail where a test says.
+/// fsync(2)), record what was changed in which order, and stop or fail where a test says.
 ///
 /// Every call that changes something has a number, from 1. One that fails by itself (EEXIST,
 /// ENOENT, …) or changes nothing by itself (unlink of an absent name, rename of two names of one

@@ -33,7 +33,7 @@ Status FakeFolder::create_link(const std::string& name, const std::string& targe
     const InodeNumber number = files.disk_.create(handle_.number, name, os::FileType::symbolic_link,
                                                   0777, files.creator_uid_, files.creator_gid_);
     DiskOperation write{.kind = Kind::write, .inode = number};
-    write.content.edit().text = target;
+    write.content.edit().edit_text() = target;
     files.disk_.change(std::move(write));
   });
 }

@@ -1,6 +1,6 @@
 #include "tests/fake/fake_test.hpp"
 
-// What POSIX promises of a power cut, rule by rule (reference/crash.md, "The models").
+// What POSIX promises of a power cut, rule by rule (fsync(2), and its rationale in POSIX.1-2017).
 namespace update {
 namespace {
 
@@ -335,6 +335,32 @@ TEST_F(FakeLossTest, equal_states_have_equal_fingerprints_and_each_visible_chang
   EXPECT_TRUE(changed_by([](FakeFileSystem& each) {
     EXPECT_TRUE(each.open_folder("/d").value()->open_file("f").value()->set_times(5));
   })) << "another time";
+  // An empty file was looked at before: what is known of its bytes must not be taken for theirs.
+  const auto print_with = [&](const std::string& bytes) {
+    FakeFileSystem each(base);
+    each.put_file("/d/n", bytes);
+    return each.fingerprint();
+  };
+  EXPECT_NE(print_with("one"), print_with("two"));
+}
+
+TEST_F(FakeLossTest, fingerprints_by_names_know_inodes_apart_but_not_their_numbers) {
+  fs.disk().tick_step_ns = 0;
+  const FakeDisk base = fs.disk();
+  const auto print_of = [](FakeFileSystem& each) {
+    return each.disk().fingerprint_by_names(
+        [](InodeNumber, const FileContent& content) { return content.hash(); });
+  };
+  FakeFileSystem one(base), other(base), linked(base);
+  for (const char* name : {"/d/f", "/d/g"}) one.put_file(name, "same");
+  for (const char* name : {"/d/g", "/d/f"}) other.put_file(name, "same");
+  EXPECT_NE(one.fingerprint(), other.fingerprint());
+  EXPECT_EQ(print_of(one), print_of(other));
+  other.overwrite("/d/f", "else");
+  EXPECT_NE(print_of(one), print_of(other));
+  linked.put_file("/d/f", "same");
+  linked.hard_link("/d/f", "/d/g");
+  EXPECT_NE(print_of(one), print_of(linked));
 }
 
 }  // namespace

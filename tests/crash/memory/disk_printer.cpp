@@ -46,15 +46,10 @@ std::uint64_t mix(std::uint64_t hash, std::uint64_t value) {
   return hash ^ (hash >> 29U);
 }
 
-std::uint64_t hash_of(const FileContent& content) {
-  if (!content.hash) content.hash = std::hash<std::string>{}(content.text);
-  return *content.hash;
-}
-
 std::uint64_t hash_of(const DiskOperation& operation) {
   std::uint64_t hash = mix(static_cast<std::uint64_t>(operation.kind), operation.inode);
   hash = mix(hash, operation.offset);
-  hash = mix(hash, hash_of(*operation.content));
+  hash = mix(hash, operation.content->hash());
   hash = mix(hash, (std::uint64_t{operation.uid} << 32U) | operation.gid);
   hash = mix(hash, operation.mode);
   hash = mix(hash, std::hash<std::string>{}(operation.attribute + operation.value.value_or("")));
@@ -67,7 +62,7 @@ std::uint64_t hash_of(const DiskOperation& operation) {
 
 /// The last frame of a SQL transaction holds the size of the database in its header, any other 0.
 bool begins_commit_frame(const DiskOperation& operation) {
-  const std::string& text = operation.content->text;
+  const std::string& text = operation.content->text();
   return operation.kind == DiskOperation::Kind::write && text.size() == kFrameHeader &&
          big_endian(text, 4) != 0;
 }
@@ -138,19 +133,27 @@ std::vector<LossPattern> patterns_of(const Units& units, bool full) {
 }  // namespace
 
 std::uint64_t DiskPrinter::print_of_log(const FileContent& content) {
+  const auto [known, is_new] = log_prints_.try_emplace(content.hash());
   // An empty log is told from one that holds nothing of use: readers treat them differently.
-  return mix(log_reader_.committed_part(content.text).print, content.text.empty() ? 1 : 0);
+  if (is_new) {
+    const std::uint64_t print = log_reader_.committed_part(content.text()).print;
+    known->second = mix(print, content.text().empty() ? 1 : 0);
+  }
+  return known->second;
 }
 
 std::uint64_t DiskPrinter::print(const FakeDisk& disk, Part part) {
   const Special special = special_inodes(disk);
-  return disk.fingerprint([&](InodeNumber number, const FileContent& content) -> std::uint64_t {
+  const FakeDisk::ContentHash hash_of_content = [&](InodeNumber number,
+                                                    const FileContent& content) -> std::uint64_t {
     if (number == special.lock) return 0;
     const bool log = number == special.wal;
     if (part != Part::all && (log || number == special.journal)) return 0;
-    if (part == Part::no_history && number == special.head) return content.text.empty() ? 0 : 1;
-    return log ? print_of_log(content) : hash_of(content);
-  });
+    if (part == Part::no_history && number == special.head) return content.text().empty() ? 0 : 1;
+    return log ? print_of_log(content) : content.hash();
+  };
+  return part == Part::no_history ? disk.fingerprint_by_names(hash_of_content)
+                                  : disk.fingerprint(hash_of_content);
 }
 
 std::uint64_t DiskPrinter::running_print(FakeDisk& disk, Part part) {
@@ -175,7 +178,7 @@ std::uint64_t DiskPrinter::running_print(FakeDisk& disk, Part part) {
 std::uint64_t DiskPrinter::journal(const FakeDisk& disk) {
   const Special special = special_inodes(disk);
   const std::uint64_t log = special.wal ? print_of_log(*disk.at(*special.wal).now.content) : 0;
-  return mix(log, special.journal ? hash_of(*disk.at(*special.journal).now.content) : 0);
+  return mix(log, special.journal ? disk.at(*special.journal).now.content->hash() : 0);
 }
 
 std::vector<LossPattern> power_losses(FakeDisk& disk, bool full) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <unordered_map>
 #include <vector>
 
 #include "tests/crash/wal.hpp"
@@ -14,7 +15,8 @@ class DiskPrinter {
  public:
   std::uint64_t durable(const FakeDisk& disk) { return print(disk, Part::all); }
   std::uint64_t without_journal(const FakeDisk& disk) { return print(disk, Part::no_journal); }
-  /// But for what tells of the past: the journal, and what the head says of its end.
+  /// But for what tells of the past: the journal, what the head says of its end, and the numbers of
+  /// inodes, which tell in which order they were made.
   std::uint64_t without_history(const FakeDisk& disk) { return print(disk, Part::no_history); }
   /// Of a machine that still runs: what the disk holds now, and what is not durable yet.
   std::uint64_t running(FakeDisk& disk) { return running_print(disk, Part::all); }
@@ -32,6 +34,7 @@ class DiskPrinter {
   std::uint64_t print_of_log(const FileContent& content);
 
   LogReader log_reader_;
+  std::unordered_map<std::uint64_t, std::uint64_t> log_prints_;  ///< by the hash of all bytes
 };
 
 /// Of what is pending, which states a power cut may leave: nothing lost, all lost, each unit lost,

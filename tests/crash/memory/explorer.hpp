@@ -38,7 +38,8 @@ class Explorer {
     std::size_t most_findings = 5;  ///< then it stops
   };
 
-  Explorer(const Story& story, Options options) : story_(story), options_(std::move(options)) {}
+  Explorer(const Story& story, Options options)
+      : story_(story), options_(std::move(options)), judge_(story) {}
 
   /// The states that a stop of the command leaves, each recovered.
   void depth_one();
@@ -86,6 +87,7 @@ class Explorer {
   const Story& story_;
   Options options_;
   DiskPrinter printer_;
+  Judge judge_;
   std::vector<HostState> first_;
   std::unordered_set<std::uint64_t> seen_;
   std::unordered_map<std::uint64_t, std::uint64_t> journals_;  ///< what recovery reads, by print

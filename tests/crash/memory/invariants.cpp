@@ -30,27 +30,6 @@ void look_at_each_file(World& world, const Story& story, Findings& broken) {
   }
 }
 
-struct Known {
-  std::string unreadable;  ///< why the journal cannot be read; empty: it can, or there is none
-  std::optional<TransactionRecord> record;  ///< the newest transaction, if it is the story's own
-};
-
-Known known_of(World& world, const Story& story) {
-  if (!world.fake.files.exists(state_path(kJournalName))) return {};
-  auto journal = Journal::open_for_reading({state_path(kJournalName), world.vfs.name()},
-                                           Journal::ReadMode::shared);
-  if (!journal) return {journal.error().message(), {}};
-  HistoryFilter filter;
-  filter.limit = 1;
-  auto records = journal->list(filter);
-  if (!records) return {records.error().message(), {}};
-  if (records->empty()) return {};
-  TransactionRecord& newest = records->front();
-  const bool own = newest.to_version == story.new_version &&
-                   newest.from_version.value_or(story.old_version) == story.old_version;
-  return own ? Known{{}, std::move(newest)} : Known{};
-}
-
 /// Invariant 3, as a table: what the destinations may hold in a phase.
 void look_at_the_phase(const Story& story, const std::optional<TransactionRecord>& record,
                        const std::string& version, Findings& broken) {
@@ -150,17 +129,40 @@ void look_at_the_chain(World& world, Findings& broken) {
 
 }  // namespace
 
-Findings broken_invariants(World& world, const Story& story, Look look, Told told) {
+const Judge::Known& Judge::known_of(World& world) {
+  const std::uint64_t print = printer_.journal(world.fake.files.disk());
+  const auto known = known_.find(print);
+  return known != known_.end() ? known->second
+                               : known_.emplace(print, read_journal(world)).first->second;
+}
+
+Judge::Known Judge::read_journal(World& world) const {
+  if (!world.fake.files.exists(state_path(kJournalName))) return {};
+  auto journal = Journal::open_for_reading({state_path(kJournalName), world.vfs.name()},
+                                           Journal::ReadMode::shared);
+  if (!journal) return {journal.error().message(), {}};
+  HistoryFilter filter;
+  filter.limit = 1;
+  auto records = journal->list(filter);
+  if (!records) return {records.error().message(), {}};
+  if (records->empty()) return {};
+  TransactionRecord& newest = records->front();
+  const bool own = newest.to_version == story_.new_version &&
+                   newest.from_version.value_or(story_.old_version) == story_.old_version;
+  return own ? Known{{}, std::move(newest)} : Known{};
+}
+
+Findings Judge::broken_invariants(World& world, Look look, Told told) {
   Findings broken;
-  look_at_each_file(world, story, broken);
-  const auto [unreadable, record] = known_of(world, story);
+  look_at_each_file(world, story_, broken);
+  const auto& [unreadable, record] = known_of(world);
   const std::string version = world.version();
   if (!unreadable.empty()) {
     broken.push_back("the journal cannot be read: " + unreadable);
     return broken;
   }
-  look_at_the_phase(story, record, version, broken);
-  look_at_what_was_told(story, record, version, told, broken);
+  look_at_the_phase(story_, record, version, broken);
+  look_at_what_was_told(story_, record, version, told, broken);
   if (look != Look::recovered) return broken;
   if (record && !is_final(record->phase)) {
     broken.push_back("not final: " + std::string(name_of(record->phase)));
@@ -168,18 +170,18 @@ Findings broken_invariants(World& world, const Story& story, Look look, Told tol
   if (record && world.fake.files.read(state_path(kHeadName)).value_or("").empty()) {
     broken.push_back("no head anchors the outcome");
   }
-  look_at_kept_versions(world, story, version, broken);
+  look_at_kept_versions(world, story_, version, broken);
   look_at_leftovers(world, true, broken);
   return broken;
 }
 
-Remains remains_of(World& world, const Story& story) {
+Remains Judge::remains_of(World& world) {
   const auto says_something = [&](std::string_view name) {
     const std::string bytes = world.fake.files.read(state_path(name)).value_or("");
     return bytes.find_first_not_of('\0') != std::string::npos;
   };
   Remains remains;
-  if (const Known known = known_of(world, story); known.record) {
+  if (const Known& known = known_of(world); known.record) {
     remains.lost_phase = known.record->phase;
   }
   remains.tell_of_updates = says_something(kHeadName) || says_something(kIntentName) ||
@@ -187,10 +189,10 @@ Remains remains_of(World& world, const Story& story) {
   return remains;
 }
 
-Findings broken_by_giving_up(World& world, const Story& story, const Error& error) {
+Findings Judge::broken_by_giving_up(World& world, const Error& error) {
   Findings broken;
-  look_at_each_file(world, story, broken);
-  const Known known = known_of(world, story);
+  look_at_each_file(world, story_, broken);
+  const Known& known = known_of(world);
   const bool resumed_rollback = known.record && known.record->kind == "rollback" &&
                                 known.record->phase == Phase::needs_operator &&
                                 known.record->resumptions >= 2;
@@ -200,11 +202,10 @@ Findings broken_by_giving_up(World& world, const Story& story, const Error& erro
   return broken;
 }
 
-Findings broken_without_journal(World& world, const Story& story,
-                                const Result<RecoverReport>& report, const Remains& remains,
-                                Told told) {
+Findings Judge::broken_without_journal(World& world, const Result<RecoverReport>& report,
+                                       const Remains& remains, Told told) const {
   Findings broken;
-  look_at_each_file(world, story, broken);
+  look_at_each_file(world, story_, broken);
   const std::string version = world.version();
   if (!report) {
     const std::optional<Phase> phase = remains.lost_phase;
@@ -215,13 +216,13 @@ Findings broken_without_journal(World& world, const Story& story,
     }
     return broken;
   }
-  if (version != story.old_version && version != story.new_version) {
+  if (version != story_.old_version && version != story_.new_version) {
     broken.push_back("the files are " + version);
   }
-  if (told == Told::committed && version != story.new_version) {
+  if (told == Told::committed && version != story_.new_version) {
     broken.push_back("an update that was told committed was taken back");
   }
-  if (told == Told::rolled_back && version != story.old_version) {
+  if (told == Told::rolled_back && version != story_.old_version) {
     broken.push_back("an update that was told rolled back came again");
   }
   look_at_leftovers(world, remains.tell_of_updates, broken);

@@ -41,8 +41,8 @@ struct Story {
   std::function<Told(World&)> command;
 };
 
-/// Applies that commit, whose doctor or restart fails, that change one file of three, first
-/// installs (with and without a state folder), a rollback.
+/// An update that commits and one that the doctor refuses, a rollback, a first update of what
+/// nobody installed, a first install and one that the doctor refuses.
 std::vector<Story> stories();
 const Story& story(const std::string& name);
 
