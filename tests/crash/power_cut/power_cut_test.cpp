@@ -11,7 +11,7 @@ namespace update::crash {
 namespace {
 
 /// At most that many states of an update and a model are tried in a sample.
-constexpr std::size_t kSample = 80;
+constexpr std::size_t kSample = 60;
 /// Every so many of them are looked at by all checks there are.
 constexpr std::size_t kThoroughly = 10;
 /// A few that went wrong explain themselves best.
