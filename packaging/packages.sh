@@ -1,6 +1,7 @@
 # The Debian packages that the project needs, and how they are got; sourced by quickstart.sh and tests/run.sh.
 
-build_packages="gcc g++ cmake ninja-build libssl-dev libsqlite3-dev libspdlog-dev libcxxopts-dev
+# make is for gcc: link-time optimisation runs its jobs by it, else one after the other.
+build_packages="gcc g++ make cmake ninja-build libssl-dev libsqlite3-dev libspdlog-dev libcxxopts-dev
   libexpected-dev libtomlplusplus-dev nlohmann-json3-dev libext2fs-dev comerr-dev pkgconf"
 quickstart_packages="minisign strace"
 test_packages="clang libclang-rt-14-dev libgtest-dev libbenchmark-dev python3 minisign strace sqlite3 attr acl libcap2-bin

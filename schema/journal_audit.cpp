@@ -46,7 +46,8 @@ std::weak_ordering compare_first(sqlite3_stmt* left, sqlite3_stmt* right, int co
 std::string first_columns(sqlite3_stmt* row, int columns) {
   std::string text;
   for (int column = 0; column < columns; ++column) {
-    text += (column == 0 ? "" : " ") + std::string(bytes_of(row, column));
+    if (column != 0) text += ' ';
+    text += bytes_of(row, column);
   }
   return text;
 }
