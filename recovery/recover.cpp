@@ -304,6 +304,8 @@ Result<bool> is_idle(const Environment& env, os::Folder& state) {
   if (!unfinished || *unfinished) return false;
   const auto unanchored = unanchored_outcome(*journal, state);
   if (!unanchored || *unanchored) return false;
+  UPDATE_TRY_ASSIGN(const std::optional<Head> head, read_head(state));
+  if (!check_against_head(env, state, *journal, head)) return false;
   const auto folders = TargetFolders::open(env.root, destinations_of(env.config));
   if (!folders) return false;
   UPDATE_TRY_ASSIGN(const auto orphans, find_orphans(*folders, env.config));
@@ -356,6 +358,21 @@ Result<std::string> recover_would(const Environment& env, Journal& journal,
   }
   UPDATE_TRY_ASSIGN(const Case found, look_at_case(env, journal, *record, request));
   return std::string(name_of(decide(found.situation).action));
+}
+
+Status look_before_planning(const Environment& env, Journal& journal) {
+  UPDATE_TRY_ASSIGN(const auto record, journal.unfinished());
+  if (!record) return {};
+  UPDATE_TRY_ASSIGN(const Case found, look_at_case(env, journal, *record, {}));
+  const Action action = decide(found.situation).action;
+  if (action == Action::ask_operator) {
+    return fail(needs_operator(*record, "until then nothing is installed or taken back"));
+  }
+  env.observer.warning("update " + std::to_string(record->id.value) + " is unfinished, in phase " +
+                       std::string(name_of(record->phase)) + ": recovery comes first (" +
+                       std::string(name_of(action)) +
+                       "), and may change what is planned here; run: banger-update recover");
+  return {};
 }
 
 }  // namespace update

@@ -46,4 +46,8 @@ Result<RecoverReport> recover_in_session(Session& session, const RecoverRequest&
 Result<std::string> recover_would(const Environment& env, Journal& journal,
                                   const RecoverRequest& request);
 
+/// For a plan that is only shown: needs_operator where the update itself would be refused for what
+/// the last one left; a warning where recovery would come first. Reads only.
+Status look_before_planning(const Environment& env, Journal& journal);
+
 }  // namespace update

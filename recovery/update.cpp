@@ -94,6 +94,7 @@ UpdateReport roll_back(const Environment& env, const RollbackOptions& options) {
 Result<PlannedUpdate> plan_apply_only(const Environment& env, Release& release,
                                       const ApplyOptions& options) {
   UPDATE_TRY_ASSIGN(auto readable, open_journal_for_reading(env));
+  if (readable) UPDATE_TRY(look_before_planning(env, readable->journal));
   UPDATE_TRY_ASSIGN(const TargetFolders folders,
                     TargetFolders::find(env.root, destinations_of(env.config)));
   return plan_apply(env, readable ? &readable->journal : nullptr,
@@ -103,6 +104,7 @@ Result<PlannedUpdate> plan_apply_only(const Environment& env, Release& release,
 Result<PlannedUpdate> plan_rollback_only(const Environment& env, const RollbackOptions& options) {
   UPDATE_TRY_ASSIGN(auto readable, open_journal_for_reading(env));
   if (!readable) return fail(ErrorCode::not_found, "nothing was installed yet");
+  UPDATE_TRY(look_before_planning(env, readable->journal));
   UPDATE_TRY_ASSIGN(const TargetFolders folders,
                     TargetFolders::find(env.root, destinations_of(env.config)));
   return plan_rollback(env, readable->journal, *readable->state, folders, options, {});

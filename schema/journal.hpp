@@ -147,6 +147,7 @@ class Journal {
   /// All events in order; stops at the first error of `each`.
   Status for_each_event(const std::function<Status(const Event&)>& each);
   Result<std::optional<Event>> last_event();
+  Result<std::optional<Event>> event(std::int64_t seq);
   /// The target of the newest committed update; none before the first, and after one that was
   /// abandoned.
   Result<std::optional<std::string>> installed_version();

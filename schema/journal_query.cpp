@@ -193,6 +193,16 @@ Result<std::optional<Event>> Journal::last_event() {
   return std::optional(std::move(event));
 }
 
+Result<std::optional<Event>> Journal::event(std::int64_t seq) {
+  UPDATE_TRY_ASSIGN(Statement select, state_->database.statement("SELECT " UPDATE_EVENT_COLUMNS
+                                                                 " FROM event WHERE seq = ?"));
+  UPDATE_TRY(select.bind(seq));
+  UPDATE_TRY_ASSIGN(const bool found, select.step());
+  if (!found) return std::nullopt;
+  UPDATE_TRY_ASSIGN(Event event, read_event(select.row()));
+  return std::optional(std::move(event));
+}
+
 Result<std::optional<std::string>> Journal::installed_version() {
   // Transactions never overlap, so the one with the higher id also ended later.
   UPDATE_TRY_ASSIGN(

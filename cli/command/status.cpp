@@ -17,6 +17,7 @@ Result<StatusReport> look(const Environment& env) {
     return report;
   }
   Journal& journal = readable->journal;
+  UPDATE_TRY(check_against_head(env, *readable->state, readable->journal, readable->head));
   UPDATE_TRY_ASSIGN(report.installed_version, journal.installed_version());
   UPDATE_TRY_ASSIGN(const auto unfinished, journal.unfinished());
   if (unfinished) {

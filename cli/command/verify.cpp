@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "cli/command.hpp"
 #include "cli/environment.hpp"
 #include "cli/json_documents.hpp"
@@ -18,16 +20,24 @@ std::string table_text(const std::vector<InstalledFile>& files, bool colours) {
   return table.text();
 }
 
+Error nothing_installed() {
+  return Error(ErrorCode::not_found, "nothing was installed by banger-update yet")
+      .hint("banger-update apply RELEASE");
+}
+
 Result<int> run_verify(Context& context) {
   Progress silent(context.console(), context.log, context.system().clock, ProgressStyle::none);
   UPDATE_TRY_ASSIGN(const Environment env, make_environment(context, silent));
   UPDATE_TRY_ASSIGN(auto readable, open_journal_for_reading(env));
   if (!readable) {
-    return fail(Error(ErrorCode::not_found, "nothing was installed by banger-update yet")
-                    .hint("banger-update apply RELEASE"));
+    return fail(nothing_installed());
   }
+  UPDATE_TRY(check_against_head(env, *readable->state, readable->journal, readable->head));
   warn_of_unfinished(context, readable->journal);
   UPDATE_TRY_ASSIGN(const auto files, report_installed(env, &readable->journal, true));
+  if (std::none_of(files.begin(), files.end(), [](const auto& file) { return file.expected; })) {
+    return fail(nothing_installed());
+  }
   std::size_t different = 0;
   for (const InstalledFile& file : files) different += file.state == "ok" ? 0U : 1U;
   say(context, table_text(files, context.global.colour));

@@ -135,19 +135,25 @@ ProcessEnd watch(const Child& child, KeptOutput& kept, std::int64_t deadline_ms,
   }
 }
 
-// How the child ended by itself. Killed by us, `end` stays what it is.
-void reap(const Child& child, ProcessResult& result) {
+// How the child ended by itself; an error where that cannot be found out, for no answer must not be
+// taken for a good one. Killed by us, `end` stays what it is, and nobody asks for more.
+Status reap(const Child& child, const Command& command, ProcessResult& result) {
+  const auto unknown = [&]() -> Status {
+    if (result.end != ProcessEnd::exited) return {};
+    return last_error({"waiting for the end of", command.argv.front()});
+  };
   siginfo_t info{};
   pollfd ended{.fd = child.pidfd.get(), .events = POLLIN, .revents = 0};
-  if (retried([&] { return ::poll(&ended, 1, kKillWaitMs); }) <= 0) return;
-  // Without WNOHANG: a tracer may still hold the zombie for a moment, and "not yet" read as an end would
-  // undo a good update.
+  if (retried([&] { return ::poll(&ended, 1, kKillWaitMs); }) <= 0) return unknown();
+  // Without WNOHANG: a tracer may still hold the zombie for a moment, and "not yet" read as an end
+  // would undo a good update.
   const auto id = static_cast<id_t>(child.pidfd.get());
-  if (retried([&] { return ::waitid(P_PIDFD, id, &info, WEXITED); }) != 0) return;
+  if (retried([&] { return ::waitid(P_PIDFD, id, &info, WEXITED); }) != 0) return unknown();
   result.status = info.si_status;
   if (result.end == ProcessEnd::exited && info.si_code != CLD_EXITED) {
     result.end = ProcessEnd::signalled;
   }
+  return {};
 }
 
 }  // namespace
@@ -187,7 +193,7 @@ Result<ProcessResult> LinuxProcessRunner::run(const Command& command) {
   const std::int64_t deadline_ms = limited ? start_ms + command.timeout_ms : INT64_MAX;
   result.end = watch(child, kept, deadline_ms, stop_);
   kill_group(child);
-  reap(child, result);
+  UPDATE_TRY(reap(child, command, result));
   drain_rest(child, kept);
   result.output_bytes = kept.total();
   result.output = kept.take();

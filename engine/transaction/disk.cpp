@@ -61,12 +61,27 @@ os::Folder* TargetFolders::find_of(const AbsolutePath& destination) const {
   return entry == index_by_destination_.end() ? nullptr : folders_.at(entry->second).get();
 }
 
+namespace {
+
+/// Is it gone, no folder, or not to be trusted any more?
+bool tells_of_exchange(const Error& error) {
+  const int number = error.system_errno();
+  return error.code() == ErrorCode::not_trusted || number == ENOENT || number == ENOTDIR ||
+         number == ELOOP;
+}
+
+}  // namespace
+
 Status TargetFolders::check_in_place(const InstallationRoot& root) const {
   for (const auto& [destination, index] : index_by_destination_) {
     const auto now = open_trusted_folder(root, destination.parent());
     UPDATE_TRY_ASSIGN(const os::FileInfo held, folders_[index]->info());
-    const auto found = now ? (*now)->info() : Result<os::FileInfo>(fail(now.error()));
-    if (found && found->identity.same_inode(held.identity)) continue;
+    // No answer (EMFILE, EIO, …) is no sign that anything was exchanged.
+    if (!now && !tells_of_exchange(now.error())) return fail(now.error());
+    if (now) {
+      UPDATE_TRY_ASSIGN(const os::FileInfo found, (*now)->info());
+      if (found.identity.same_inode(held.identity)) continue;
+    }
     return fail(ErrorCode::needs_operator,
                 destination.parent().text() + " is not the folder any more that was updated");
   }

@@ -119,6 +119,19 @@ JournalLocation journal_location(const Environment& env, const os::Folder& state
   return {state.path() + "/" + std::string(kJournalName), env.journal_vfs};
 }
 
+Status check_against_head(const Environment& env, const os::Folder& state, Journal& journal,
+                          const std::optional<Head>& head) {
+  if (!head) return {};
+  UPDATE_TRY_ASSIGN(const std::optional<Event> last, journal.last_event());
+  UPDATE_TRY_ASSIGN(const std::optional<Event> named, journal.event(head->seq));
+  const bool goes_on = last && last->seq >= head->seq && (!named || named->hash == head->hash);
+  if (goes_on) return {};
+  return fail(Error(ErrorCode::journal_damaged,
+                    journal_location(env, state).path +
+                        " was cut off or exchanged: it lacks the event that 'head' knows")
+                  .hint(std::string(kUnreadableHint)));
+}
+
 Status make_journal(const Environment& env, os::Folder& state, std::int64_t first_seq,
                     const std::vector<NewEvent>& first) {
   const std::string temporary = helper_temporary_name(kJournalName, env.system.host.random_u32());

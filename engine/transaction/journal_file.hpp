@@ -24,6 +24,13 @@ Result<JournalCondition> inspect_journal(os::Folder& state);
 
 JournalLocation journal_location(const Environment& env, const os::Folder& state);
 
+/// journal_damaged if the journal ends before the event that the head knows, or holds another in
+/// its place: it was cut off or exchanged, and is lost like one that cannot be read, for what was
+/// added to it would make the head forget. What a head knows of the journal before this one is no
+/// contradiction.
+Status check_against_head(const Environment& env, const os::Folder& state, Journal& journal,
+                          const std::optional<Head>& head);
+
 /// Makes a journal whose first events are `first`, under a temporary name, synced, and gives it its
 /// name. What had the name before, with its side files, is first renamed to
 /// journal.db.broken-<time>, never deleted. The names become durable with the first event that is

@@ -116,7 +116,9 @@ Status Session::open_journal() {
   UPDATE_TRY_ASSIGN(const std::optional<Event> last, journal_->last_event());
   last_seq_ = last ? last->seq : 0;
   last_hash_ = last ? std::optional(last->hash) : std::nullopt;
-  return {};
+  Status sound = check_against_head(*env_, *state_, *journal_, head_);
+  if (!sound) journal_.reset();
+  return sound;
 }
 
 Status Session::replace_journal() {

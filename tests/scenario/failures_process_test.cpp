@@ -26,7 +26,11 @@ TEST(F3, EveryCommandNamesTheUnfinishedUpdateItsPhaseAndWhatResolvesIt) {
   Host host;
   crash_in_swap(host, 1);
   const std::string id = id_of(host.json({"status"}, 10)["unfinished"]);
-  for (const Arguments& command : {Arguments{"status"}, {"history"}, {"verify"}}) {
+  for (const Arguments& command : {Arguments{"status"},
+                                   {"history"},
+                                   {"verify"},
+                                   {"apply", "--dry-run", host.release("3.0.0")},
+                                   {"rollback", "--dry-run"}}) {
     const Ended ended = host.run(command);
     const std::string all = ended.out + ended.err;
     EXPECT_TRUE(contains(all, id)) << command[0] << ": " << all;

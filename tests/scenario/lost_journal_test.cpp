@@ -36,10 +36,16 @@ std::vector<Loss> losses() {
          bytes.replace(0, 100, std::string(100, '\x5a'));
          write_file(journal, bytes, 0600);
        }},
-      {"CutOff", [](const std::string& journal) {
+      {"CutOff",
+       [](const std::string& journal) {
          fs::remove(journal + "-wal");
          fs::remove(journal + "-shm");
          fs::resize_file(journal, 700);
+       }},
+      // What is left is sound, but lacks all that the head knows.
+      {"WithoutItsLog", [](const std::string& journal) {
+         fs::remove(journal + "-wal");
+         fs::remove(journal + "-shm");
        }}};
 }
 
@@ -113,6 +119,29 @@ TEST_P(LostJournal, FailsACheckAgainstAHeadKeptElsewhere) {
   lose(host);
   ASSERT_EQ(host.run({"recover"}).code, 0);
   EXPECT_EQ(host.run({"history", "verify", "--expect", head}).code, 7);
+}
+
+TEST_P(LostJournal, IsNotBelievedBeforeRecoverHasSetItAside) {
+  Host host;
+  crash_in_swap(host, 1);
+  lose(host);
+  for (const Arguments& command : {Arguments{"status"}, {"verify"}, {"recover", "--dry-run"}}) {
+    const Ended ended = host.run(command);
+    EXPECT_EQ(ended.code, 1) << command[0] << ended.out << ended.err;
+    EXPECT_TRUE(contains(ended.err, "banger-update recover")) << ended.err;
+  }
+}
+
+// An update that went on with the rest of a journal would make the head forget what was cut off.
+TEST_P(LostJournal, IsToldOfByTheHistoryHoweverManyUpdatesFollow) {
+  Host host;
+  host.install("1.0.0");
+  host.install("2.0.0");
+  lose(host);
+  for (const char* version : {"3.0.0", "4.0.0", "5.0.0", "6.0.0"}) host.install(version);
+  const Ended chain = host.run({"history", "verify"});
+  EXPECT_EQ(chain.code, 0) << chain.err;
+  EXPECT_TRUE(contains(chain.out, "begins after a lost journal")) << chain.out;
 }
 
 TEST_P(LostJournal, WithoutAnIntentTouchesNoBackupThatMayBeTheOnlyCopy) {

@@ -59,13 +59,18 @@ TEST_F(NeedsOperator, OverwritesNothingAndSaysWhatItFound) {
 }
 
 TEST_F(NeedsOperator, BlocksUpdatesAndNamesTheThreeCommands) {
-  for (const Arguments& command :
-       {Arguments{"apply", host.release("3.0.0")}, {"rollback"}, {"rollback", "--to", "0"}}) {
+  for (const Arguments& command : {Arguments{"apply", host.release("3.0.0")},
+                                   {"apply", "--dry-run", host.release("3.0.0")},
+                                   {"rollback"},
+                                   {"rollback", "--dry-run"},
+                                   {"rollback", "--to", "0"}}) {
     const Ended ended = host.run(command);
     EXPECT_EQ(ended.code, 4) << command[0];
-    for (const char* way : {"--force-rollback", "--force-commit", "--abandon", "beta"}) {
+    for (const char* way : {"--force-rollback", "--force-commit", "--abandon"}) {
       EXPECT_TRUE(contains(ended.out + ended.err, way)) << way << ended.out << ended.err;
     }
+    const bool plans = contains(command[command.size() > 1 ? 1 : 0], "dry-run");
+    EXPECT_TRUE(plans || contains(ended.out + ended.err, "beta")) << ended.out << ended.err;
   }
   Json status = host.json({"status"}, 4);
   EXPECT_EQ(status["recover_would"], "needs_operator");

@@ -69,6 +69,26 @@ TEST(Regression, AFolderThatIsExchangedUnderAnUpdateNeedsAPerson) {
   }
 }
 
+// The lack of descriptors says nothing of the folder.
+TEST(Regression, AFolderThatCannotBeLookedAtIsNotOneThatWasExchanged) {
+  Host host;
+  host.install("1.0.0");
+  host.doctor("test \"$installed\" = 2.0.0 && prlimit --nofile=12:4096 --pid $PPID\nexit 0\n");
+  const Ended ended = host.run({"apply", host.release("2.0.0")});
+  EXPECT_EQ(ended.code, 10) << ended.out << ended.err;
+  EXPECT_FALSE(contains(ended.err, "not the folder any more")) << ended.err;
+  host.doctor("exit 0\n");
+  EXPECT_EQ(host.run({"recover"}).code, 0);
+  EXPECT_TRUE(host.leftovers().empty());
+}
+
+TEST(Regression, WhereTheFirstUpdateWasUndoneNothingIsVerified) {
+  Host host;
+  host.doctor("test \"$installed\" != 1.0.0\n");
+  ASSERT_EQ(host.run({"apply", host.release("1.0.0")}).code, 3);
+  EXPECT_EQ(host.run({"verify"}).code, 9);
+}
+
 TEST(Regression, WhatCannotBePrintedIsNotExitZero) {
   Host host;
   host.install("1.0.0");

@@ -90,6 +90,15 @@ TEST_F(Process, ExitStatusIsToldThoughSigchldWasInheritedIgnored) {
   EXPECT_EQ(runner.run(shell("exit 3")).value().status, 3);
 }
 
+TEST_F(Process, AnEndThatNobodyKnowsIsAnErrorAndNoSuccess) {
+  LinuxProcessRunner runner;
+  std::signal(SIGCHLD, SIG_IGN);  // from now on the kernel keeps no status
+  const auto result = runner.run(shell("exit 3"));
+  std::signal(SIGCHLD, SIG_DFL);
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().system_errno(), ECHILD);
+}
+
 TEST_F(Process, OutputAndErrorsAreKeptInTheirOrder) {
   const ProcessResult result = run(shell("echo one; echo two >&2; printf 'a\\000b'"));
   EXPECT_EQ(result.output, std::string("one\ntwo\na\0b", 11));
