@@ -116,6 +116,7 @@ Decision decide_after_new_code(const Situation& now, const Picture& picture) {
 Decision decide_needs_operator(const Situation& now, const Picture& picture) {
   if (picture.all_old) return {Action::conclude_old, "all files are old again"};
   if (picture.all_new && now.found_well) return {Action::conclude_new, "all files are new again"};
+  if (picture.all_new) return ask("all files are new, and nothing has found them well yet");
   return ask("the files still hold no one version");
 }
 

@@ -82,6 +82,16 @@ TEST(Regression, AFolderThatCannotBeLookedAtIsNotOneThatWasExchanged) {
   EXPECT_TRUE(host.leftovers().empty());
 }
 
+TEST(Regression, AClosedStandardInputIsNoEmptyFile) {
+  Host host;
+  const std::string image = host.path("image");
+  ASSERT_EQ(host.run({"ext4", "mkfs", image, "--size", "8MiB"}).code, 0);
+  Launch launch;
+  launch.prefix = {"sh", "-c", "exec \"$@\" <&-", "sh"};
+  EXPECT_EQ(host.run({"ext4", "put", image, "-", "/f"}, launch).code, 1);
+  EXPECT_EQ(host.run({"ext4", "stat", image, "/f"}).code, 9);
+}
+
 TEST(Regression, WhereTheFirstUpdateWasUndoneNothingIsVerified) {
   Host host;
   host.doctor("test \"$installed\" != 1.0.0\n");
