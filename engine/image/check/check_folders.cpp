@@ -28,6 +28,8 @@ class FolderCheck {
 
  private:
   void check(ext2_ino_t number);
+  void check_dots(ext2_ino_t number, const FolderDots& dots);
+  bool has_types() const { return ext2fs_has_feature_filetype(state_.fs->super) != 0; }
   Status check_entry(const DiskInode& folder, const FolderEntry& entry);
   void check_place(ext2_ino_t number, const FolderFacts& facts);
   void check_loops();
@@ -54,13 +56,21 @@ void FolderCheck::check(ext2_ino_t number) {
   count_link(number);
   count_link(facts.above);
   if (!read) return state_.findings.add(read);
-  if (!dots.are_folders) {
-    state_.found(number, "is a folder whose '.' or '..' is said to be none");
-  }
+  check_dots(number, dots);
   std::sort(names_.begin(), names_.end());
   const auto twice = std::adjacent_find(names_.begin(), names_.end());
   if (twice != names_.end()) state_.found(number, "is a folder with two entries " + quote(*twice));
   if (inode->has_flag(EXT2_INDEX_FL)) check_folder_index(state_, *inode);
+}
+
+void FolderCheck::check_dots(ext2_ino_t number, const FolderDots& dots) {
+  if (!dots.are_folders) {
+    state_.found(number, "is a folder whose '.' or '..' is said to be none");
+  }
+  if (dots.have_type && !has_types()) {
+    state_.found(number,
+                 "is a folder whose '.' or '..' has a type, which the image says it has not");
+  }
 }
 
 Status FolderCheck::check_entry(const DiskInode& folder, const FolderEntry& entry) {
@@ -84,8 +94,9 @@ Status FolderCheck::check_entry(const DiskInode& folder, const FolderEntry& entr
     wrong("is an inode that is free");
     return {};
   }
-  if (ext2fs_has_feature_filetype(state_.fs->super) != 0 && entry.type != EXT2_FT_UNKNOWN &&
-      entry.type != facts.folder_type) {
+  if (entry.type != EXT2_FT_UNKNOWN && !has_types()) {
+    wrong("has a type, which the image says it has not");
+  } else if (entry.type != EXT2_FT_UNKNOWN && entry.type != facts.folder_type) {
     wrong("is said to be of another type than it is");
   }
   if (facts.use == InodeUse::folder) {

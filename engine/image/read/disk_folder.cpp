@@ -94,6 +94,7 @@ class FolderReader {
     }
     const bool is_folder = entry.file_type == EXT2_FT_DIR || entry.file_type == EXT2_FT_UNKNOWN;
     dots_.are_folders = dots_.are_folders && is_folder;
+    dots_.have_type = dots_.have_type || entry.file_type != EXT2_FT_UNKNOWN;
     return {};
   }
 

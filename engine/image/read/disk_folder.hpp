@@ -20,12 +20,13 @@ struct FolderEntry {
 struct FolderDots {
   ext2_ino_t above = 0;     ///< the inode that ".." stands for
   bool are_folders = true;  ///< or of no type
+  bool have_type = false;   ///< one of them at least
 };
 
 using FolderVisitor = std::function<Status(const FolderEntry&)>;
 
 /// Reads the folder `inode` once through: "." and ".." are checked to be there and then left out.
-/// not_trusted: anything illegal, duplicates and the types of `dots` aside; of an encrypted folder
+/// not_trusted: anything illegal, duplicates and what `dots` tells aside; of an encrypted folder
 /// the names are of any bytes. `attributes` are for a folder that is kept within its inode.
 Status read_disk_folder(ext2_filsys fs, const DiskInode& inode, BlockMapper& mapper,
                         DiskAttributes& attributes, const FolderVisitor& visitor,

@@ -76,6 +76,10 @@ class DirectoryWriter {
     return (block_ - begin - (tail_ != 0 ? sizeof(ext2_dx_tail) : 0)) / sizeof(IndexEntry);
   }
 
+  // Without the feature the byte is the high half of the name's length.
+  std::uint8_t stored_type(std::uint8_t type) const {
+    return ext2fs_has_feature_filetype(fs_->super) != 0 ? type : std::uint8_t{EXT2_FT_UNKNOWN};
+  }
   Result<std::vector<Hashed>> hash_all(std::span<const DirectoryName> names) const;
   void write_leaves(std::span<const DirectoryName> names, std::span<const Hashed> order);
   void write_root(std::span<const IndexEntry> entries, bool has_nodes);
@@ -114,8 +118,7 @@ void DirectoryWriter::begin_leaf() {
 void DirectoryWriter::put_record(std::string_view name, ext2_ino_t inode, std::uint8_t type) {
   const std::size_t record = record_bytes(name.size());
   std::byte* const to = bytes_.data() + leaf_ + used_;
-  const bool types = ext2fs_has_feature_filetype(fs_->super) != 0;
-  put_header(to, inode, record, name.size(), types ? type : std::uint8_t{EXT2_FT_UNKNOWN});
+  put_header(to, inode, record, name.size(), stored_type(type));
   std::memcpy(to + kEntryHeader, name.data(), name.size());
   last_ = used_;
   used_ += record;
@@ -192,9 +195,9 @@ void DirectoryWriter::write_index(std::byte* block, std::size_t begin,
 
 void DirectoryWriter::write_root(std::span<const IndexEntry> entries, bool has_nodes) {
   std::byte* const root = at(0);
-  put_header(root, owner_.self, 12, 1, EXT2_FT_DIR);
+  put_header(root, owner_.self, 12, 1, stored_type(EXT2_FT_DIR));
   std::memcpy(root + kEntryHeader, ".", 1);
-  put_header(root + 12, owner_.parent, block_ - 12, 2, EXT2_FT_DIR);
+  put_header(root + 12, owner_.parent, block_ - 12, 2, stored_type(EXT2_FT_DIR));
   std::memcpy(root + 12 + kEntryHeader, "..", 2);
   ext2_dx_root_info info{};
   info.hash_version = fs_->super->s_def_hash_version;

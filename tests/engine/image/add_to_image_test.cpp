@@ -198,6 +198,19 @@ TEST_F(AddToImage, AFolderThatIsNotThereIsNotFound) {
   EXPECT_EQ(done.error().code(), ErrorCode::not_found);
 }
 
+TEST_F(AddToImage, WithoutTheFeatureNoEntryGetsAType) {
+  make_with_tools("-O ^filetype");
+  TreeBuilder added;
+  added.file(added.folder(0, "few"), "file", "bytes");
+  const EntryIndex many = added.folder(0, "many");
+  for (int at = 0; at < 1000; ++at) added.file(many, "file" + std::to_string(at), "");
+  const Status done = add(added, "/");
+  ASSERT_TRUE(done) << done.error().message();
+  const std::string index = run_tool("debugfs -R 'htree_dump /many' " + (scratch_ / "image")).text;
+  ASSERT_NE(index.find("Root node dump"), std::string::npos) << index;
+  expect_clean(scratch_ / "image");
+}
+
 TEST_F(AddToImage, WhatLiesTooDeepToBeReadAgainIsRefused) {
   TreeBuilder old;
   old.folder(old.folder(0, "a"), "b");

@@ -308,6 +308,24 @@ TEST_F(CheckImage, ABlockInUseThatIsMarkedFreeIsFound) {
       << lines;
 }
 
+TEST_F(CheckImage, ATypeOnAnImageWithoutTypesIsFound) {
+  constexpr std::uint8_t kFolder = 2;
+  constexpr std::uint8_t kFile = 1;
+  ScratchFolder folder;
+  fill(folder);
+  for (const std::string_view name : {".", "..", "other"}) {
+    const Ext4Image image(std::string(kPlain) + ",^filetype -d " + folder.path());
+    ASSERT_EQ(joined(check(image)), "");
+    const std::uint64_t block = image.block_at("/one", 0);
+    const std::size_t entry = name == "."    ? 0
+                              : name == ".." ? 12
+                                             : image.bytes(block, 4096).find(name) - 8;
+    image.patch_number(block + entry + 7, name == "other" ? kFile : kFolder);
+    EXPECT_FALSE(image.is_consistent());
+    EXPECT_NE(check(image).size(), 0U) << name;
+  }
+}
+
 TEST_F(CheckImage, WhatIsNoImageIsTold) {
   const Ext4Image image;
   image.patch(1080, std::string_view("\0\0", 2));
