@@ -81,6 +81,7 @@ class InodeCheck {
   void check_attribute_hashes(const DiskInode& inode);
   void take_attribute_block(const DiskInode& inode);
   void check_blocks(const DiskInode& inode, const Kind& kind);
+  bool goes_on_in_cluster(const BlockRun& last, const BlockRun& run) const;
   void take_map(const DiskInode& inode);
   void check_block_count(const DiskInode& inode);
   void check_size(const DiskInode& inode, const Kind& kind);
@@ -220,6 +221,14 @@ void InodeCheck::check_blocks(const DiskInode& inode, const Kind& kind) {
   check_size(inode, kind);
 }
 
+// Runs of one file may share a cluster of the image where they share one of the file.
+bool InodeCheck::goes_on_in_cluster(const BlockRun& last, const BlockRun& run) const {
+  const auto bits = static_cast<unsigned>(fs_->cluster_ratio_bits);
+  const std::uint64_t end = last.physical + last.length;
+  return run.physical >= end && (end - 1) >> bits == run.physical >> bits &&
+         (last.logical + last.length - 1) >> bits == run.logical >> bits;
+}
+
 void InodeCheck::take_map(const DiskInode& inode) {
   const ext2_ino_t number = inode.number();
   if (number == EXT2_RESIZE_INO) {
@@ -233,13 +242,12 @@ void InodeCheck::take_map(const DiskInode& inode) {
     ++clusters_;
   }
   const std::uint64_t mask = static_cast<std::uint64_t>(EXT2FS_CLUSTER_MASK(fs_));
-  std::uint64_t last_cluster = UINT64_MAX;
+  const BlockRun* last = nullptr;
   for (const BlockRun& run : map_.runs) {
     std::uint64_t first = run.physical & ~mask;
     const std::uint64_t end = (run.physical + run.length + mask) & ~mask;
-    // Runs of one file may share a cluster.
-    if (first == last_cluster) first += mask + 1;
-    last_cluster = end - mask - 1;
+    if (last != nullptr && goes_on_in_cluster(*last, run)) first += mask + 1;
+    last = &run;
     if (first >= end) continue;
     state_.take_blocks(number, first,
                        std::min<std::uint64_t>(end, ext2fs_blocks_count(fs_->super)) - first);

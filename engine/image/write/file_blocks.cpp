@@ -1,6 +1,10 @@
 #include "engine/image/write/file_blocks.hpp"
 
+#include "engine/image/ext4/open_image.hpp"
+#include "engine/image/read/disk_inode.hpp"
+
 #include <algorithm>
+#include <cerrno>
 
 namespace update::image {
 
@@ -19,6 +23,13 @@ std::vector<BlockRange> data_blocks(const Tree& tree, const Entry& entry,
     }
   }
   return ranges;
+}
+
+Status free_blocks(ext2_filsys fs, ext2_ino_t number, ext2_inode* inode, std::string_view what) {
+  const errcode_t code = ext2fs_punch(fs, number, inode, nullptr, 0, ~blk64_t{0});
+  // This is how the library says that the count would fall below zero.
+  if (code == EOVERFLOW) return fail(damaged_inode(number, "has more blocks than it counts"));
+  return ext2_status(code, what);
 }
 
 }  // namespace update::image

@@ -1,8 +1,12 @@
 #pragma once
 
+#include <ext2fs/ext2fs.h>
+
 #include <cstdint>
+#include <string_view>
 #include <vector>
 
+#include "engine/base/result.hpp"
 #include "engine/image/tree.hpp"
 
 namespace update::image {
@@ -15,5 +19,9 @@ struct BlockRange {
 
 /// The blocks that the data of a file touches, in order, neighbours joined.
 std::vector<BlockRange> data_blocks(const Tree& tree, const Entry& entry, std::uint32_t block_size);
+
+/// Frees all that an inode has for its data; `what` is being done. The inode is not written.
+/// not_trusted: it has more than it counts.
+Status free_blocks(ext2_filsys fs, ext2_ino_t number, ext2_inode* inode, std::string_view what);
 
 }  // namespace update::image

@@ -3,6 +3,7 @@
 #include "engine/base/text.hpp"
 #include "engine/image/ext4/open_image.hpp"
 #include "engine/image/read/disk_attributes.hpp"
+#include "engine/image/write/file_blocks.hpp"
 
 #include <algorithm>
 #include <string_view>
@@ -203,8 +204,7 @@ Status drop_attribute_block(ext2_filsys fs, ext2_ino_t number, ext2_inode& inode
 Status free_inode(ext2_filsys fs, ext2_ino_t number, ext2_inode& inode) {
   UPDATE_TRY(drop_attribute_block(fs, number, inode));
   if (ext2fs_inode_has_valid_blocks2(fs, &inode) != 0) {
-    UPDATE_TRY(ext2_status(ext2fs_punch(fs, number, &inode, nullptr, 0, ~blk64_t{0}),
-                           "freeing the blocks of a replaced file"));
+    UPDATE_TRY(free_blocks(fs, number, &inode, "freeing the blocks of a replaced file"));
   }
   inode.i_dtime = static_cast<std::uint32_t>(fs->now);
   UPDATE_TRY(ext2_status(ext2fs_write_inode(fs, number, &inode), "freeing an inode"));

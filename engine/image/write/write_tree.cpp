@@ -166,8 +166,7 @@ Status TreeWriter::write_present(EntryIndex index, const PresentFolder& folder) 
     UPDATE_TRY(add_attributes(index, folder.kept_attributes, record));
   }
   if (!children(index).empty()) {
-    UPDATE_TRY(ext2_status(ext2fs_punch(fs_, folder.inode, record.small(), nullptr, 0, ~blk64_t{0}),
-                           "freeing the blocks of a folder"));
+    UPDATE_TRY(free_blocks(fs_, folder.inode, record.small(), "freeing the blocks of a folder"));
     const std::uint32_t links = record.fields().i_links_count;
     if (links != 1) record.set_links(links + links_[index]);
     UPDATE_TRY(fill_folder(index, folder.parent, &folder, record));

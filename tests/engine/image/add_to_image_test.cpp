@@ -211,6 +211,19 @@ TEST_F(AddToImage, WithoutTheFeatureNoEntryGetsAType) {
   expect_clean(scratch_ / "image");
 }
 
+TEST_F(AddToImage, ReplacingAFileThatCountsLessThanItHasIsDamage) {
+  TreeBuilder old;
+  old.file(0, "file", std::string(50'000, 'o'));
+  make(old, 16 * kMiB);
+  change("set_inode_field /file blocks 8");
+  TreeBuilder added;
+  added.file(0, "file", "new");
+  const Status done = add(added, "/");
+  ASSERT_FALSE(done);
+  EXPECT_EQ(done.error().code(), ErrorCode::not_trusted) << done.error().message();
+  EXPECT_NE(done.error().message().find("counts"), std::string::npos) << done.error().message();
+}
+
 TEST_F(AddToImage, WhatLiesTooDeepToBeReadAgainIsRefused) {
   TreeBuilder old;
   old.folder(old.folder(0, "a"), "b");

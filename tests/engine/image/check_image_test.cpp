@@ -326,6 +326,47 @@ TEST_F(CheckImage, ATypeOnAnImageWithoutTypesIsFound) {
   }
 }
 
+TEST_F(CheckImage, ABlockThatOneFileHasTwiceIsFound) {
+  ScratchFolder folder;
+  folder.put("file", "data" + std::string(8192, '\0') + "data");
+  const Ext4Image image(std::string(kPlain) + " -d " + folder.path());
+  ASSERT_EQ(joined(check(image)), "");
+  // The first extent goes on into the second one, and what is counted stays the same.
+  const std::uint64_t extents = image.inode_at("/file") + 40 + 12;
+  ASSERT_EQ(image.number<std::uint32_t>(extents + 8) + 1,
+            image.number<std::uint32_t>(extents + 12 + 8));
+  image.patch_number<std::uint16_t>(extents + 4, 2);
+  EXPECT_FALSE(image.is_consistent());
+  const std::string lines = joined(check(image));
+  EXPECT_NE(lines.find("that are used already"), std::string::npos) << lines;
+}
+
+TEST_F(CheckImage, ABlockThatAListHasTwiceIsFound) {
+  const Ext4Image image("-O ^metadata_csum,^extents,^64bit");
+  ASSERT_TRUE(
+      image.debugfs("write /dev/null file\nfallocate file 0 1\n"
+                    "set_inode_field file size 8192\n"));
+  ASSERT_EQ(joined(check(image)), "");
+  const std::uint64_t list = image.inode_at("/file") + 40;
+  image.patch_number(list + 4, image.number<std::uint32_t>(list));
+  EXPECT_FALSE(image.is_consistent());
+  const std::string lines = joined(check(image));
+  EXPECT_NE(lines.find("that are used already"), std::string::npos) << lines;
+}
+
+TEST_F(CheckImage, AClusterThatTwoPartsOfAFileHaveIsFound) {
+  const Ext4Image image("-O bigalloc,^metadata_csum -C 16384");
+  ASSERT_TRUE(
+      image.debugfs("write /dev/null file\nfallocate file 0 3\nfallocate file 8 11\n"
+                    "set_inode_field file size 49152\n"));
+  ASSERT_EQ(joined(check(image)), "");
+  const std::uint64_t extents = image.inode_at("/file") + 40 + 12;
+  image.patch_number(extents + 12 + 8, image.number<std::uint32_t>(extents + 8));
+  EXPECT_FALSE(image.is_consistent());
+  const std::string lines = joined(check(image));
+  EXPECT_NE(lines.find("that are used already"), std::string::npos) << lines;
+}
+
 TEST_F(CheckImage, WhatIsNoImageIsTold) {
   const Ext4Image image;
   image.patch(1080, std::string_view("\0\0", 2));
