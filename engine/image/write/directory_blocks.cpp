@@ -80,6 +80,12 @@ class DirectoryWriter {
   std::uint8_t stored_type(std::uint8_t type) const {
     return ext2fs_has_feature_filetype(fs_->super) != 0 ? type : std::uint8_t{EXT2_FT_UNKNOWN};
   }
+  // The superblock may name others, which an index must not: those over unsigned characters, of
+  // which an index does not tell, and that of encrypted names.
+  std::uint8_t index_hash() const {
+    const std::uint8_t version = fs_->super->s_def_hash_version;
+    return version <= EXT2_HASH_TEA ? version : std::uint8_t{EXT2_HASH_HALF_MD4};
+  }
   Result<std::vector<Hashed>> hash_all(std::span<const DirectoryName> names) const;
   void write_leaves(std::span<const DirectoryName> names, std::span<const Hashed> order);
   void write_root(std::span<const IndexEntry> entries, bool has_nodes);
@@ -137,11 +143,9 @@ void DirectoryWriter::end_leaf() {
 }
 
 Result<std::vector<Hashed>> DirectoryWriter::hash_all(std::span<const DirectoryName> names) const {
-  int version = fs_->super->s_def_hash_version;
+  int version = index_hash();
   // Of each function there is one for unsigned characters, three numbers on.
-  if (version <= EXT2_HASH_TEA && (fs_->super->s_flags & EXT2_FLAGS_UNSIGNED_HASH) != 0) {
-    version += 3;
-  }
+  if ((fs_->super->s_flags & EXT2_FLAGS_UNSIGNED_HASH) != 0) version += 3;
   std::vector<Hashed> hashed(names.size());
   for (std::uint32_t index = 0; index < names.size(); ++index) {
     hashed[index].name = index;
@@ -200,7 +204,7 @@ void DirectoryWriter::write_root(std::span<const IndexEntry> entries, bool has_n
   put_header(root + 12, owner_.parent, block_ - 12, 2, stored_type(EXT2_FT_DIR));
   std::memcpy(root + 12 + kEntryHeader, "..", 2);
   ext2_dx_root_info info{};
-  info.hash_version = fs_->super->s_def_hash_version;
+  info.hash_version = index_hash();
   info.info_length = sizeof info;
   info.indirect_levels = has_nodes ? 1 : 0;
   std::memcpy(root + kRootInfo, &info, sizeof info);

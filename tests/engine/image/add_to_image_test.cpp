@@ -211,6 +211,27 @@ TEST_F(AddToImage, WithoutTheFeatureNoEntryGetsAType) {
   expect_clean(scratch_ / "image");
 }
 
+// Which kinds of hash an image may name is another question than which an index may have.
+TEST_F(AddToImage, AnIndexHasAHashThatTheKernelKnows) {
+  constexpr std::uint64_t kHashVersionAt = 1024 + 252;
+  for (const int version : {0, 1, 2, 3, 4, 5, 6, 7, 255}) {
+    make_with_tools("-O ^metadata_csum");
+    const auto number = static_cast<std::byte>(version);
+    ASSERT_TRUE(open("image")->write_at(std::span(&number, 1), kHashVersionAt));
+    expect_clean(scratch_ / "image");
+    TreeBuilder added;
+    const EntryIndex many = added.folder(0, "many");
+    for (int at = 0; at < 1000; ++at) added.file(many, "\xE4-file" + std::to_string(at), "");
+    const Status done = add(added, "/");
+    ASSERT_TRUE(done) << version << done.error().message();
+    expect_clean(scratch_ / "image");
+    const std::string index =
+        run_tool("debugfs -R 'htree_dump /many' " + (scratch_ / "image") + " | cat -v").text;
+    const int written = version <= EXT2_HASH_TEA ? version : EXT2_HASH_HALF_MD4;
+    EXPECT_NE(index.find("Hash Version: " + std::to_string(written)), std::string::npos) << index;
+  }
+}
+
 TEST_F(AddToImage, ReplacingAFileThatCountsLessThanItHasIsDamage) {
   TreeBuilder old;
   old.file(0, "file", std::string(50'000, 'o'));
