@@ -23,7 +23,7 @@ enum class Depth : std::uint8_t {
 /// image's own top is left out where Depth is `tree`. In a confined child, whatever is in the
 /// image. not_found: no such path. not_trusted: damaged, encrypted, or made to do harm; names the
 /// inode or the path. failed: a journal that needs recovery (hint: stop the VM or run e2fsck), a
-/// feature that is not known.
+/// feature that is not known, more than `limits` take.
 Result<Tree> read_image(os::Confinement& confinement, os::File& image, std::string_view path,
                         Depth depth, const TreeLimits& limits = {});
 

@@ -151,7 +151,11 @@ Status TreeReader::add(EntryIndex parent, std::string_view name, ext2_ino_t numb
   // The entry is there before it is complete: errors name it by its path.
   tree_.entries.push_back(entry);
   const auto complete = [&]() -> Status {
-    if (depth > limits_.depth) return fail(damaged_inode(number, "is in too many folders"));
+    // Deep is not damaged: a folder that is in itself is found at its second name.
+    if (depth > limits_.depth) {
+      return fail(ErrorCode::failed, "it lies in more than " + std::to_string(limits_.depth) +
+                                         " folders, the limit for reading an image");
+    }
     UPDATE_TRY(check_use(inode));
     const bool shown_alone = wanted_ == Depth::children && parent != kNoEntry;
     if (!(shown_alone && LINUX_S_ISDIR(inode.raw().i_mode))) UPDATE_TRY(check_readable(inode));

@@ -271,7 +271,10 @@ TEST_F(ReadImage, LimitsHold) {
   }
   const auto deep = read(image, "/", Depth::tree, TreeLimits{.depth = 2});
   ASSERT_FALSE(deep);
-  EXPECT_EQ(deep.error().code(), ErrorCode::not_trusted);
+  EXPECT_EQ(deep.error().code(), ErrorCode::failed) << "it is sound";
+  EXPECT_NE(deep.error().message().find("more than 2 folders"), std::string::npos)
+      << deep.error().message();
+  EXPECT_EQ(deep.error().hint().find("e2fsck"), std::string::npos);
 }
 
 TEST_F(ReadImage, TheReaderInTheChildIsNotBelieved) {
