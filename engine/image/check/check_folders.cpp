@@ -67,6 +67,7 @@ void FolderCheck::check_dots(ext2_ino_t number, const FolderDots& dots) {
   if (!dots.are_folders) {
     state_.found(number, "is a folder whose '.' or '..' is said to be none");
   }
+  if (!dots.are_ended) state_.found(number, "is a folder whose '.' or '..' goes on behind its end");
   if (dots.have_type && !has_types()) {
     state_.found(number,
                  "is a folder whose '.' or '..' has a type, which the image says it has not");

@@ -37,6 +37,15 @@ bool check_places_of_tables(CheckState& state, dgrp_t group) {
   return true;
 }
 
+void check_unused_marks(CheckState& state, dgrp_t group) {
+  ext2_filsys fs = state.fs;
+  const bool marked =
+      ext2fs_bg_flags_test(fs, group, EXT2_BG_BLOCK_UNINIT | EXT2_BG_INODE_UNINIT) != 0 ||
+      ext2fs_bg_itable_unused(fs, group) != 0;
+  if (!marked || ext2fs_has_group_desc_csum(fs) != 0) return;
+  state.findings.add(group_name(group) + "is marked as never used, without the feature for that");
+}
+
 void check_backup(CheckState& state, dgrp_t group) {
   ext2_filsys fs = state.fs;
   if (group == 0 || ext2fs_bg_has_super(fs, group) == 0) return;
@@ -75,6 +84,7 @@ bool check_groups(CheckState& state) {
     if (ext2fs_group_desc_csum_verify(fs, group) == 0) {
       state.findings.add(group_name(group) + "has a descriptor with a wrong checksum");
     }
+    check_unused_marks(state, group);
     usable = check_places_of_tables(state, group) && usable;
     check_backup(state, group);
   }

@@ -33,6 +33,7 @@ Result<std::string> check_opened(ext2_filsys fs, std::uint64_t facts_bytes, std:
   if (FactsTable::bytes_for(fs) > facts_bytes) return fail(too_large());
   CheckState state(fs, most);
   if (state.used == nullptr) return fail(too_large());
+  check_superblock(state);
   if (check_groups(state)) {
     check_inodes(state);
     check_hidden(state);
@@ -42,6 +43,12 @@ Result<std::string> check_opened(ext2_filsys fs, std::uint64_t facts_bytes, std:
   std::string joined;
   for (const std::string& line : state.findings.lines()) joined.append(line).append("\n");
   return joined;
+}
+
+Status check_known(const Superblock& superblock) {
+  if (superblock.unknown_features.empty()) return {};
+  return fail(ErrorCode::failed,
+              "the image has features that are not known: " + superblock.unknown_features);
 }
 
 std::vector<std::string> split_lines(std::string_view text, std::size_t most) {
@@ -128,6 +135,8 @@ Result<std::vector<std::string>> check_image(os::Confinement& confinement, os::F
   }
   // Until the journal was carried out, all else would be told of a state that is not the last one.
   UPDATE_TRY(check_settled(*superblock, false));
+  // Such an image can be read, but not be judged.
+  UPDATE_TRY(check_known(*superblock));
   const std::uint64_t fixed = memory_without_facts(*superblock);
   if (fixed > kMostMemory) return fail(too_large());
   const std::uint64_t facts_bytes =

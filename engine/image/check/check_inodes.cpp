@@ -76,6 +76,7 @@ class InodeCheck {
 
  private:
   void check(const DiskInode& inode);
+  void check_bad_blocks(const DiskInode& inode);
   void check_flags(const DiskInode& inode, const InodeFacts& facts);
   void check_attributes(const DiskInode& inode);
   void check_attribute_hashes(const DiskInode& inode);
@@ -103,6 +104,7 @@ void InodeCheck::check(const DiskInode& inode) {
   const ext2_ino_t number = inode.number();
   const ext2_inode_large& raw = inode.raw();
   const bool bad_blocks = number == EXT2_BAD_INO;
+  if (bad_blocks) check_bad_blocks(inode);
   if (raw.i_links_count == 0 && !bad_blocks) {
     const bool never_deleted = raw.i_mode != 0 && raw.i_dtime == 0;
     if (never_deleted && !state_.is_hidden(number))
@@ -134,10 +136,22 @@ void InodeCheck::check(const DiskInode& inode) {
   check_blocks(inode, kind.value_or(Kind{InodeUse::file, EXT2_FT_REG_FILE}));
 }
 
+// It is nothing but a list of blocks.
+void InodeCheck::check_bad_blocks(const DiskInode& inode) {
+  const ext2_inode_large& raw = inode.raw();
+  const bool has_more = raw.i_mode != 0 || raw.i_uid != 0 || raw.i_gid != 0 ||
+                        raw.i_links_count != 0 || raw.i_file_acl != 0 ||
+                        inode.has_flag(EXT4_INLINE_DATA_FL);
+  if (has_more) state_.found(inode.number(), "should be the list of bad blocks, but has more");
+}
+
 void InodeCheck::check_flags(const DiskInode& inode, const InodeFacts& facts) {
   if (inode.raw().i_faddr != 0) state_.found(inode.number(), "has the address of a fragment");
   if (inode.has_flag(EXT2_INDEX_FL) && facts.use != InodeUse::folder) {
     state_.found(inode.number(), "has an index, but is no folder");
+  }
+  if (inode.has_flag(EXT2_IMAGIC_FL) && ext2fs_has_feature_imagic_inodes(fs_->super) == 0) {
+    state_.found(inode.number(), "has the flag imagic, which the image says it has not");
   }
 }
 
@@ -259,8 +273,8 @@ void InodeCheck::check_block_count(const DiskInode& inode) {
   if (inode.number() == EXT2_BAD_INO) return;
   const ext2_inode_large& raw = inode.raw();
   const bool huge = ext2fs_has_feature_huge_file(fs_->super) != 0;
-  const std::uint64_t high = huge ? std::uint64_t{raw.osd2.linux2.l_i_blocks_hi} << 32 : 0;
-  const std::uint64_t counted = raw.i_blocks | high;
+  // Without huge_file the high half has to be zero.
+  const std::uint64_t counted = raw.i_blocks | std::uint64_t{raw.osd2.linux2.l_i_blocks_hi} << 32;
   const std::uint64_t blocks = clusters_ * static_cast<std::uint64_t>(EXT2FS_CLUSTER_RATIO(fs_));
   const std::uint64_t unit =
       huge && inode.has_flag(EXT4_HUGE_FILE_FL) ? 1 : fs_->blocksize / kSector;

@@ -106,6 +106,8 @@ struct CheckState {
   std::unordered_map<ext2_ino_t, FolderFacts> folders;
 };
 
+/// What the superblock says of parts that it says the image has not.
+void check_superblock(CheckState& state);
 /// Descriptors of the groups, backups of the superblock, where the tables lie. false: so damaged
 /// that nothing else can be looked at.
 bool check_groups(CheckState& state);

@@ -188,17 +188,27 @@ std::string feature_name(char kind, std::uint32_t bit) {
 }
 
 // By name, with commas.
+void add_features(char kind, std::uint32_t features, std::string& names) {
+  for (; features != 0; features &= features - 1) {
+    names.append(names.empty() ? "" : ", ");
+    names.append(feature_name(kind, features & ~(features - 1)));
+  }
+}
+
 std::string unwritable_features(const ext2_super_block& raw) {
   std::string names;
-  const auto add = [&](char kind, std::uint32_t features) {
-    for (; features != 0; features &= features - 1) {
-      names.append(names.empty() ? "" : ", ");
-      names.append(feature_name(kind, features & ~(features - 1)));
-    }
-  };
-  add('C', raw.s_feature_compat & ~kWritableCompatible);
-  add('I', raw.s_feature_incompat & ~kWritableIncompatible);
-  add('R', raw.s_feature_ro_compat & ~kWritableReadOnlyCompatible);
+  add_features('C', raw.s_feature_compat & ~kWritableCompatible, names);
+  add_features('I', raw.s_feature_incompat & ~kWritableIncompatible, names);
+  add_features('R', raw.s_feature_ro_compat & ~kWritableReadOnlyCompatible, names);
+  return names;
+}
+
+std::string unknown_features(const ext2_super_block& raw) {
+  constexpr std::uint32_t kCompatible = EXT2_LIB_FEATURE_COMPAT_SUPP;
+  constexpr std::uint32_t kReadOnlyCompatible = EXT2_LIB_FEATURE_RO_COMPAT_SUPP;
+  std::string names;
+  add_features('C', raw.s_feature_compat & ~kCompatible, names);
+  add_features('R', raw.s_feature_ro_compat & ~kReadOnlyCompatible, names);
   return names;
 }
 
@@ -211,6 +221,7 @@ void read_state(const ext2_super_block& raw, Superblock& parsed) {
   parsed.has_errors =
       (raw.s_state & EXT2_ERROR_FS) != 0 || ((raw.s_state & EXT2_VALID_FS) == 0 && journal);
   parsed.unwritable_features = unwritable_features(raw);
+  parsed.unknown_features = unknown_features(raw);
 }
 
 }  // namespace

@@ -27,6 +27,7 @@ struct Superblock {
   std::array<std::uint8_t, 16> uuid{};
   std::string label;
   std::string unwritable_features;  ///< the names of those that a change would not keep consistent
+  std::string unknown_features;     ///< those with which an image can be read all the same
   bool needs_recovery = false;      ///< what the journal holds was not carried out yet
   bool has_orphans = false;         ///< files that were deleted while they were open
   bool not_unmounted = false;       ///< without a journal: it was or is mounted

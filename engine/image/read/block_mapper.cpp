@@ -12,6 +12,7 @@ namespace {
 
 constexpr int kMostLevels = 5;  // as the kernel
 constexpr std::size_t kExtentBytes = sizeof(ext3_extent);
+constexpr std::size_t kMostTail = 2;
 constexpr std::uint32_t kWrittenMost = EXT_INIT_MAX_LEN;
 constexpr std::uint64_t kLogicalEnd = std::uint64_t{1} << 32;
 // Of a list of blocks: what follows the direct ones is one list each of one, two and three levels.
@@ -83,8 +84,10 @@ Status BlockMapper::extent_node(std::span<const std::byte> node, int level, std:
                                 std::uint64_t end, bool fixed_begin) {
   const auto header = part_at<ext3_extent_header>(node, 0);
   const std::size_t room = (node.size() - sizeof(header)) / kExtentBytes;
+  // All the room is used, but for two entries at the most, whose place a tail may take.
   if (header.eh_magic != EXT3_EXT_MAGIC || header.eh_depth != level || header.eh_max == 0 ||
-      header.eh_max > room || header.eh_entries > header.eh_max) {
+      header.eh_max > room || header.eh_max + kMostTail < room ||
+      header.eh_entries > header.eh_max) {
     return fail(damaged("has a damaged extent tree"));
   }
   const bool root = !fixed_begin;

@@ -68,6 +68,8 @@ class FolderReader {
       const std::string_view name = block.substr(kEntryHead, entry.name_len);
       if (first && position < 2) {
         UPDATE_TRY(read_dots(position, name, entry));
+        // The shortest entry has room for four bytes of a name.
+        dots_.are_ended = dots_.are_ended && block[kEntryHead + name.size()] == '\0';
       } else if (entry.inode != 0) {
         UPDATE_TRY(read_entry(name, entry));
       }

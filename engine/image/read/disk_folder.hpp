@@ -21,6 +21,7 @@ struct FolderDots {
   ext2_ino_t above = 0;     ///< the inode that ".." stands for
   bool are_folders = true;  ///< or of no type
   bool have_type = false;   ///< one of them at least
+  bool are_ended = true;    ///< a NUL is behind each
 };
 
 using FolderVisitor = std::function<Status(const FolderEntry&)>;

@@ -130,6 +130,13 @@ TEST_F(CheckImage, WhatCannotBeLookedAtIsNotDamaged) {
   constexpr std::uint64_t kIncompatible = 1024 + 0x60;
   unknown.patch_number(kIncompatible, unknown.number<std::uint32_t>(kIncompatible) | 0x80000000U);
   expect_failed(unknown, "features that are not known");
+  for (const std::uint64_t features : {0x5CU, 0x64U}) {
+    const Ext4Image harmless(std::string{kPlain});
+    harmless.patch_number(1024 + features,
+                          harmless.number<std::uint32_t>(1024 + features) | 0x80000000U);
+    ASSERT_FALSE(harmless.is_consistent());
+    expect_failed(harmless, "features that are not known");
+  }
 }
 
 TEST_F(CheckImage, NamesOfAnEncryptedFolderAreOfAnyBytes) {
@@ -326,6 +333,17 @@ TEST_F(CheckImage, ATypeOnAnImageWithoutTypesIsFound) {
   }
 }
 
+TEST_F(CheckImage, DotsThatGoOnBehindTheirLengthAreFound) {
+  ScratchFolder folder;
+  fill(folder);
+  for (const std::uint64_t behind : {8U + 1U, 12U + 8U + 2U}) {
+    const Ext4Image image(std::string(kPlain) + " -d " + folder.path());
+    image.patch(image.block_at("/one", 0) + behind, "x");
+    EXPECT_FALSE(image.is_consistent());
+    EXPECT_NE(check(image).size(), 0U) << behind;
+  }
+}
+
 TEST_F(CheckImage, ABlockThatOneFileHasTwiceIsFound) {
   ScratchFolder folder;
   folder.put("file", "data" + std::string(8192, '\0') + "data");
@@ -365,6 +383,33 @@ TEST_F(CheckImage, AClusterThatTwoPartsOfAFileHaveIsFound) {
   EXPECT_FALSE(image.is_consistent());
   const std::string lines = joined(check(image));
   EXPECT_NE(lines.find("that are used already"), std::string::npos) << lines;
+}
+
+TEST_F(CheckImage, AHighHalfOfACountWithoutHugeFilesIsFound) {
+  ScratchFolder folder;
+  fill(folder);
+  const Ext4Image image("-O ^huge_file -d " + folder.path());
+  ASSERT_TRUE(image.debugfs("set_inode_field /one/other blocks_hi 1\n"));
+  ASSERT_FALSE(image.is_consistent());
+  const std::string lines = joined(check(image));
+  EXPECT_NE(lines.find("units of space"), std::string::npos) << lines;
+}
+
+// With -n e2fsck tells these two and ends as if they were nothing.
+TEST_F(CheckImage, AJournalOfNoFeatureIsFound) {
+  const Ext4Image image;
+  ASSERT_TRUE(image.debugfs("feature -has_journal\n"));
+  const std::string lines = joined(check(image));
+  EXPECT_NE(lines.find("journal"), std::string::npos) << lines;
+}
+
+TEST_F(CheckImage, AGroupThatIsSaidToBeUnusedWithoutTheFeatureIsFound) {
+  for (const char* const field : {"itable_unused 5", "flags 1", "flags 2"}) {
+    const Ext4Image image{std::string(kPlain)};
+    ASSERT_TRUE(image.debugfs("set_block_group 0 " + std::string(field) + "\n"));
+    const std::string lines = joined(check(image));
+    EXPECT_NE(lines.find("without the feature"), std::string::npos) << field << lines;
+  }
 }
 
 TEST_F(CheckImage, WhatIsNoImageIsTold) {
@@ -439,7 +484,13 @@ INSTANTIATE_TEST_SUITE_P(
                "feature -large_file\nset_inode_field /one/file size 0x100000000\n"},
         Damage{"FragmentAddress", "set_inode_field /one/file faddr 5\n"},
         Damage{"IndexOfAFile", "set_inode_field /one/file flags 0x81000\n"},
-        Damage{"AttributePlace", "set_inode_field /one/file file_acl 99999\n"}),
+        Damage{"AttributePlace", "set_inode_field /one/file file_acl 99999\n"},
+        Damage{"OrphanFileOfNoFeature", "set_super_value orphan_file_inum 12\n"},
+        Damage{"ReservedBlocks", "set_super_value r_blocks_count 5000\n"},
+        Damage{"BadBlocksMode", "set_inode_field <1> mode 0100644\n"},
+        Damage{"BadBlocksOwner", "set_inode_field <1> uid 5\n"},
+        Damage{"Imagic", "set_inode_field /one/other flags 0x82000\n"},
+        Damage{"ExtentRoom", "set_inode_field /one/other block[1] 1\n"}),
     [](const auto& made) { return std::string(made.param.name); });
 
 }  // namespace
