@@ -7,6 +7,27 @@
 #include <cerrno>
 
 namespace update::image {
+namespace {
+
+// Freed twice, a block would count as two that are free.
+Status check_each_block_once(ext2_filsys fs, ext2_ino_t number) {
+  UPDATE_TRY_ASSIGN(const DiskInode inode, DiskInode::read(fs, number));
+  BlockMap map;
+  UPDATE_TRY(BlockMapper(fs, ext2fs_blocks_count(fs->super)).map(inode, map));
+  std::vector<BlockRange> places;
+  for (const BlockRun& run : map.runs) places.push_back({run.physical, run.physical + run.length});
+  for (const std::uint64_t node : map.nodes) places.push_back({node, node + 1});
+  std::sort(places.begin(), places.end(), [](const BlockRange& left, const BlockRange& right) {
+    return left.begin < right.begin;
+  });
+  const auto twice = std::adjacent_find(
+      places.begin(), places.end(),
+      [](const BlockRange& left, const BlockRange& right) { return right.begin < left.end; });
+  if (twice == places.end()) return {};
+  return fail(damaged_inode(number, "has a block twice"));
+}
+
+}  // namespace
 
 std::vector<BlockRange> data_blocks(const Tree& tree, const Entry& entry,
                                     std::uint32_t block_size) {
@@ -26,6 +47,7 @@ std::vector<BlockRange> data_blocks(const Tree& tree, const Entry& entry,
 }
 
 Status free_blocks(ext2_filsys fs, ext2_ino_t number, ext2_inode* inode, std::string_view what) {
+  UPDATE_TRY(check_each_block_once(fs, number));
   const errcode_t code = ext2fs_punch(fs, number, inode, nullptr, 0, ~blk64_t{0});
   // This is how the library says that the count would fall below zero.
   if (code == EOVERFLOW) return fail(damaged_inode(number, "has more blocks than it counts"));

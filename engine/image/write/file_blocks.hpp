@@ -21,7 +21,7 @@ struct BlockRange {
 std::vector<BlockRange> data_blocks(const Tree& tree, const Entry& entry, std::uint32_t block_size);
 
 /// Frees all that an inode has for its data; `what` is being done. The inode is not written.
-/// not_trusted: it has more than it counts.
+/// not_trusted: it has more than it counts, or one of them twice.
 Status free_blocks(ext2_filsys fs, ext2_ino_t number, ext2_inode* inode, std::string_view what);
 
 }  // namespace update::image

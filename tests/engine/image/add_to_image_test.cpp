@@ -245,6 +245,22 @@ TEST_F(AddToImage, ReplacingAFileThatCountsLessThanItHasIsDamage) {
   EXPECT_NE(done.error().message().find("counts"), std::string::npos) << done.error().message();
 }
 
+TEST_F(AddToImage, ReplacingAFileThatHasABlockTwiceIsDamage) {
+  TreeBuilder old;
+  const EntryIndex twice = old.file(0, "file", "data");
+  old.data(twice, 8192, "data");
+  make(old, 16 * kMiB);
+  const std::string blocks = run_tool("debugfs -R 'blocks /file' " + (scratch_ / "image")).text;
+  const auto first = std::stoull(blocks.substr(blocks.find('\n') + 1));
+  change("set_inode_field /file block[8] " + std::to_string(first));
+  TreeBuilder added;
+  added.file(0, "file", "new");
+  const Status done = add(added, "/");
+  ASSERT_FALSE(done);
+  EXPECT_EQ(done.error().code(), ErrorCode::not_trusted) << done.error().message();
+  EXPECT_NE(done.error().message().find("twice"), std::string::npos) << done.error().message();
+}
+
 TEST_F(AddToImage, WhatLiesTooDeepToBeReadAgainIsRefused) {
   TreeBuilder old;
   old.folder(old.folder(0, "a"), "b");
