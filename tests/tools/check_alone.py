@@ -2,7 +2,7 @@
 """Fails on a source of the product that leans on what another file included.
 
 Every preset compiles several files as one, which hides a missing #include until somebody compiles or reads the file by itself. Each run looks
-at a quarter of them, another one each time: UPDATE_SWEEP=full at all, UPDATE_SWEEP_SEED=N at those of the run that printed it.
+at an eighth of them, another one each time: UPDATE_SWEEP=full at all, UPDATE_SWEEP_SEED=N at those of the run that printed it.
 
 usage: check_alone.py ROOT BUILD     check the tree, with the flags of a folder that was configured with a preset
        check_alone.py --self BUILD   plant a file that leans on another, and see it found
@@ -18,7 +18,7 @@ import tempfile
 import time
 
 PRODUCT = ("cli", "engine", "recovery", "schema")
-STRIDE = 4
+STRIDE = 8
 
 
 def parser_of(build):
