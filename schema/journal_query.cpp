@@ -183,24 +183,29 @@ Status Journal::for_each_event(const std::function<Status(const Event&)>& each) 
   }
 }
 
-Result<std::optional<Event>> Journal::last_event() {
-  UPDATE_TRY_ASSIGN(Statement select,
-                    state_->database.statement("SELECT " UPDATE_EVENT_COLUMNS
-                                               " FROM event ORDER BY seq DESC LIMIT 1"));
+namespace {
+
+Result<std::optional<Event>> first_event(Statement& select) {
   UPDATE_TRY_ASSIGN(const bool found, select.step());
   if (!found) return std::nullopt;
   UPDATE_TRY_ASSIGN(Event event, read_event(select.row()));
   return std::optional(std::move(event));
 }
 
+}  // namespace
+
+Result<std::optional<Event>> Journal::last_event() {
+  UPDATE_TRY_ASSIGN(Statement select,
+                    state_->database.statement("SELECT " UPDATE_EVENT_COLUMNS
+                                               " FROM event ORDER BY seq DESC LIMIT 1"));
+  return first_event(select);
+}
+
 Result<std::optional<Event>> Journal::event(std::int64_t seq) {
   UPDATE_TRY_ASSIGN(Statement select, state_->database.statement("SELECT " UPDATE_EVENT_COLUMNS
                                                                  " FROM event WHERE seq = ?"));
   UPDATE_TRY(select.bind(seq));
-  UPDATE_TRY_ASSIGN(const bool found, select.step());
-  if (!found) return std::nullopt;
-  UPDATE_TRY_ASSIGN(Event event, read_event(select.row()));
-  return std::optional(std::move(event));
+  return first_event(select);
 }
 
 Result<std::optional<std::string>> Journal::installed_version() {

@@ -122,10 +122,11 @@ JournalLocation journal_location(const Environment& env, const os::Folder& state
 Status check_against_head(const Environment& env, const os::Folder& state, Journal& journal,
                           const std::optional<Head>& head) {
   if (!head) return {};
-  UPDATE_TRY_ASSIGN(const std::optional<Event> last, journal.last_event());
   UPDATE_TRY_ASSIGN(const std::optional<Event> named, journal.event(head->seq));
-  const bool goes_on = last && last->seq >= head->seq && (!named || named->hash == head->hash);
-  if (goes_on) return {};
+  if (named && named->hash == head->hash) return {};
+  UPDATE_TRY_ASSIGN(const std::optional<Event> last, journal.last_event());
+  const bool begins_later = !named && last && last->seq > head->seq;
+  if (begins_later) return {};
   return fail(Error(ErrorCode::journal_damaged,
                     journal_location(env, state).path +
                         " was cut off or exchanged: it lacks the event that 'head' knows")

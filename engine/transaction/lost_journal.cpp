@@ -122,7 +122,8 @@ Status begin_after_lost_journal(const Environment& env, os::Folder& state) {
                                  error_detail(unexplained_error(*found))));
     }
   }
-  env.observer.warning("the journal is lost or damaged; what is left of it was set aside, and a new one begins");
+  env.observer.warning(
+      "the journal is lost or damaged; what is left of it was set aside, and a new one begins");
   return make_journal(env, state, head ? head->seq + 1 : 1, events);
 }
 
