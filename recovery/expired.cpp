@@ -26,7 +26,7 @@ Status check_time_is_over(const Environment& env, TransactionId id, const ArmedP
 }
 
 Result<bool> end_process_of(const Environment& env, TransactionId id) {
-  UPDATE_TRY_ASSIGN(auto readable, open_journal_for_reading(env));
+  UPDATE_TRY_ASSIGN(auto readable, open_believable_journal(env));
   if (!readable) return false;
   UPDATE_TRY_ASSIGN(const auto record, readable->journal.unfinished());
   if (!record || record->id != id) return false;

@@ -93,13 +93,13 @@ Status conclude_new(step::Context& context, const Case& found) {
 }
 
 /// Why a person is needed, with each file that stands in the way: its digests and what was found.
-std::string in_full(const step::Context& context, const Case& found, const Decision& decision) {
+std::string in_full(const Case& found, const Decision& decision) {
   std::string text = decision.reason;
   for (std::size_t index = 0; index < found.plan.files.size(); ++index) {
     const Observation& seen = found.situation.files[index];
     const PlannedFile& file = found.plan.files[index];
     if (seen.destination == Holds::foreign) {
-      text.append("; ").append(step::describe_stranger(context, file));
+      text.append("; ").append(step::describe_stranger(found.folders, file));
     } else if (!seen.old_available || !seen.new_available) {
       text.append("; of ").append(file.destination.text()).append(" the ");
       text.append(seen.old_available ? "new" : "old").append(" bytes are gone");
@@ -142,7 +142,7 @@ Status carry_out(Session& session, Case& found, const Decision& decision) {
     case Action::conclude_new: return conclude_new(context, found);
     case Action::ask_operator:
       return ask_operator(context, now.phase,
-                          Error(ErrorCode::needs_operator, in_full(context, found, decision)));
+                          Error(ErrorCode::needs_operator, in_full(found, decision)));
   }
   return {};
 }
@@ -172,8 +172,7 @@ Status resume(Session& session, Case& found, const RecoverRequest& request) {
   if (decision.action == Action::wait) return {};
   const TransactionId id = found.record.id;
   if (decision.action == Action::ask_operator && found.record.phase == Phase::needs_operator) {
-    const step::Context context{session, found.plan, found.folders};
-    return fail(needs_operator(found.record, in_full(context, found, decision)));
+    return fail(needs_operator(found.record, in_full(found, decision)));
   }
   session.working_on(id);
   UPDATE_TRY(
@@ -364,13 +363,13 @@ Status look_before_planning(const Environment& env, Journal& journal) {
   UPDATE_TRY_ASSIGN(const auto record, journal.unfinished());
   if (!record) return {};
   UPDATE_TRY_ASSIGN(const Case found, look_at_case(env, journal, *record, {}));
-  const Action action = decide(found.situation).action;
-  if (action == Action::ask_operator) {
-    return fail(needs_operator(*record, "until then nothing is installed or taken back"));
+  const Decision decision = decide(found.situation);
+  if (decision.action == Action::ask_operator) {
+    return fail(needs_operator(*record, in_full(found, decision)));
   }
   env.observer.warning("update " + std::to_string(record->id.value) + " is unfinished, in phase " +
                        std::string(name_of(record->phase)) + ": recovery comes first (" +
-                       std::string(name_of(action)) +
+                       std::string(name_of(decision.action)) +
                        "), and may change what is planned here; run: banger-update recover");
   return {};
 }

@@ -93,7 +93,7 @@ UpdateReport roll_back(const Environment& env, const RollbackOptions& options) {
 
 Result<PlannedUpdate> plan_apply_only(const Environment& env, Release& release,
                                       const ApplyOptions& options) {
-  UPDATE_TRY_ASSIGN(auto readable, open_journal_for_reading(env));
+  UPDATE_TRY_ASSIGN(auto readable, open_believable_journal(env));
   if (readable) UPDATE_TRY(look_before_planning(env, readable->journal));
   UPDATE_TRY_ASSIGN(const TargetFolders folders,
                     TargetFolders::find(env.root, destinations_of(env.config)));
@@ -102,7 +102,7 @@ Result<PlannedUpdate> plan_apply_only(const Environment& env, Release& release,
 }
 
 Result<PlannedUpdate> plan_rollback_only(const Environment& env, const RollbackOptions& options) {
-  UPDATE_TRY_ASSIGN(auto readable, open_journal_for_reading(env));
+  UPDATE_TRY_ASSIGN(auto readable, open_believable_journal(env));
   if (!readable) return fail(ErrorCode::not_found, "nothing was installed yet");
   UPDATE_TRY(look_before_planning(env, readable->journal));
   UPDATE_TRY_ASSIGN(const TargetFolders folders,

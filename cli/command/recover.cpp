@@ -71,9 +71,8 @@ Result<RecoverRequest> request_of(const Options& options) {
 Result<int> tell_what_it_would_do(const Context& context, const Environment& env,
                                   const RecoverRequest& request) {
   std::string would = "nothing";
-  UPDATE_TRY_ASSIGN(auto readable, open_journal_for_reading(env));
+  UPDATE_TRY_ASSIGN(auto readable, open_believable_journal(env));
   if (readable) {
-    UPDATE_TRY(check_against_head(env, *readable->state, readable->journal, readable->head));
     UPDATE_TRY_ASSIGN(would, recover_would(env, readable->journal, request));
   }
   print_document(context, recover_would_document(would));

@@ -11,13 +11,12 @@ namespace {
 
 Result<StatusReport> look(const Environment& env) {
   StatusReport report;
-  UPDATE_TRY_ASSIGN(auto readable, open_journal_for_reading(env));
+  UPDATE_TRY_ASSIGN(auto readable, open_believable_journal(env));
   if (!readable) {
     UPDATE_TRY_ASSIGN(report.files, report_installed(env, nullptr, false));
     return report;
   }
   Journal& journal = readable->journal;
-  UPDATE_TRY(check_against_head(env, *readable->state, readable->journal, readable->head));
   UPDATE_TRY_ASSIGN(report.installed_version, journal.installed_version());
   UPDATE_TRY_ASSIGN(const auto unfinished, journal.unfinished());
   if (unfinished) {

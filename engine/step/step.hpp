@@ -61,7 +61,7 @@ Result<bool> is_backed_up(const Context& context);
 Status swap(Context& context);
 /// What stands at a destination that is neither the old nor the new file: path, both digests, what
 /// was found.
-std::string describe_stranger(const Context& context, const PlannedFile& file);
+std::string describe_stranger(const TargetFolders& folders, const PlannedFile& file);
 /// All destinations that are not new, one after the other.
 std::string describe_strangers(const Context& context);
 /// One file's part of it, either way; the folder is not synced.

@@ -24,7 +24,7 @@ std::string describe_found(os::Folder& folder, const std::string& name) {
 }
 
 Error foreign(Context& context, const PlannedFile& file, ErrorCode code) {
-  return Error(code, describe_stranger(context, file));
+  return Error(code, describe_stranger(context.folders, file));
 }
 
 /// An error for the first destination that nobody of us made; whether that is before the first
@@ -84,10 +84,10 @@ Status put_back(Context& context, const PlannedFile& file) {
   return folder.rename(backup, file.destination.name());
 }
 
-std::string describe_stranger(const Context& context, const PlannedFile& file) {
+std::string describe_stranger(const TargetFolders& folders, const PlannedFile& file) {
   return file.destination.text() + " was changed by somebody else: old " +
          describe_digest(file.old_state) + ", new " + describe_digest(file.new_state) + ", " +
-         describe_found(context.folder_of(file), file.destination.name());
+         describe_found(folders.of(file.destination), file.destination.name());
 }
 
 std::string describe_strangers(const Context& context) {
@@ -99,7 +99,7 @@ std::string describe_strangers(const Context& context) {
       text.append(text.empty() ? "" : "; ").append(file.destination.text()).append(" is old");
       continue;
     }
-    text.append(text.empty() ? "" : "; ").append(describe_stranger(context, file));
+    text.append(text.empty() ? "" : "; ").append(describe_stranger(context.folders, file));
   }
   return text;
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <map>
+#include <set>
 
 #include "engine/base/layout.hpp"
 #include "engine/image/file/clone_file.hpp"
@@ -68,6 +69,41 @@ Result<InstalledState> present_state(Journal& journal, const Configuration& conf
   return state;
 }
 
+/// What the journal's newest updates say of versions.
+struct Versions {
+  std::set<Sha256Digest> known;   ///< of the installed state and of old ones
+  std::set<Sha256Digest> needed;  ///< for the newest old states within the retention; the installed
+                                  ///< one is not counted unless it is not known to be installed
+};
+
+Result<Versions> versions_of(Journal& journal, const Configuration& config) {
+  const auto retention = static_cast<std::size_t>(config.generations);
+  UPDATE_TRY_ASSIGN(const auto installed, journal.installed_version());
+  for (const std::size_t updates : {kFewUpdates, kManyUpdates}) {
+    Versions versions;
+    UPDATE_TRY_ASSIGN(InstalledState state, present_state(journal, config));
+    add_digests(state, versions.known);
+    // After an update that was abandoned nobody knows what the destinations hold.
+    if (!installed) add_digests(state, versions.needed);
+    std::set<InstalledState> seen = {state};
+    HistoryFilter committed;
+    committed.limit = updates;
+    committed.outcome = std::string(name_of(Phase::committed));
+    UPDATE_TRY_ASSIGN(const auto newest_first, journal.list(committed));
+    for (const TransactionRecord& record : newest_first) {
+      for (const JournalFile& file : record.files) state[file.destination] = file.old_sha256;
+      add_digests(state, versions.known);
+      // Going to and fro between two versions makes no third one.
+      if (!seen.insert(state).second || seen.size() > retention + 1) continue;
+      add_digests(state, versions.needed);
+    }
+    // One more than is needed must be known, so that it can go.
+    if (seen.size() > retention + 1 || newest_first.size() < updates) return versions;
+    if (updates == kManyUpdates) return versions;
+  }
+  return Versions{};
+}
+
 }  // namespace
 
 Result<std::optional<std::unique_ptr<os::Folder>>> find_generations(os::Folder& state) {
@@ -107,31 +143,6 @@ Result<bool> store_generation(Session& session, os::Folder& folder, const std::s
 Status sync_generations(os::Folder& state) {
   UPDATE_TRY_ASSIGN(const auto generations, find_generations(state));
   return generations ? (*generations)->sync() : Status();
-}
-
-Result<Versions> versions_of(Journal& journal, const Configuration& config) {
-  const auto retention = static_cast<std::size_t>(config.generations);
-  for (const std::size_t updates : {kFewUpdates, kManyUpdates}) {
-    Versions versions;
-    UPDATE_TRY_ASSIGN(InstalledState state, present_state(journal, config));
-    add_digests(state, versions.known);
-    std::set<InstalledState> seen = {state};
-    HistoryFilter committed;
-    committed.limit = updates;
-    committed.outcome = std::string(name_of(Phase::committed));
-    UPDATE_TRY_ASSIGN(const auto newest_first, journal.list(committed));
-    for (const TransactionRecord& record : newest_first) {
-      for (const JournalFile& file : record.files) state[file.destination] = file.old_sha256;
-      add_digests(state, versions.known);
-      // Going to and fro between two versions makes no third one.
-      if (!seen.insert(state).second || seen.size() > retention + 1) continue;
-      add_digests(state, versions.needed);
-    }
-    // One more than is needed must be known, so that it can go.
-    if (seen.size() > retention + 1 || newest_first.size() < updates) return versions;
-    if (updates == kManyUpdates) return versions;
-  }
-  return Versions{};
 }
 
 Result<Pruned> prune_generations(Session& session, Prune what) {

@@ -2,7 +2,6 @@
 
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -22,14 +21,6 @@ Result<std::optional<std::unique_ptr<os::Folder>>> find_generations(os::Folder& 
 Result<bool> store_generation(Session& session, os::Folder& folder, const std::string& name,
                               const Sha256Digest& digest);
 Status sync_generations(os::Folder& state);
-
-/// What the journal's newest updates say of versions.
-struct Versions {
-  std::set<Sha256Digest> known;  ///< of the installed state and of old ones
-  std::set<Sha256Digest>
-      needed;  ///< for the newest old states within the retention, the installed one not counted
-};
-Result<Versions> versions_of(Journal& journal, const Configuration& config);
 
 /// Removes generations that no state within the retention needs. Returns what was removed, and its
 /// bytes; what had been kept for a person gets a note in the journal.

@@ -209,4 +209,12 @@ Result<std::optional<ReadableJournal>> open_journal_for_reading(const Environmen
   return ReadableJournal{std::move(*state), std::move(*journal), head};
 }
 
+Result<std::optional<ReadableJournal>> open_believable_journal(const Environment& env) {
+  UPDATE_TRY_ASSIGN(auto readable, open_journal_for_reading(env));
+  if (readable) {
+    UPDATE_TRY(check_against_head(env, *readable->state, readable->journal, readable->head));
+  }
+  return readable;
+}
+
 }  // namespace update

@@ -50,6 +50,10 @@ struct ReadableJournal {
 /// nullopt (F11).
 Result<std::optional<ReadableJournal>> open_journal_for_reading(const Environment& env);
 
+/// The same for whoever acts on what the journal says: also an error where check_against_head is
+/// one. The history of a cut-off journal is worth reading; what is installed, it cannot tell.
+Result<std::optional<ReadableJournal>> open_believable_journal(const Environment& env);
+
 /// The same where the state folder is open already. `lock_held`: by this process.
 Result<Journal> read_journal_in(const Environment& env, os::Folder& state, bool lock_held);
 

@@ -165,34 +165,36 @@ Result<Wanted> wanted_state(const Environment& env, Journal& journal, const Goal
                      : state_after(env, journal, goal.after, destination);
 }
 
-/// Looks for the recorded bytes in one place. What is there with other bytes, or cannot be read, is
-/// passed over, never repaired.
-bool try_source(const Environment& env, os::Folder& folder, const std::string& name,
-                const FileState& wanted, step::Source& source) {
-  const auto found = read_source(folder, name, wanted, source);
-  if (!found) env.observer.warning(found.error().message());
-  return found && *found;
-}
-
-/// generation, `.previous`, then a backup that was not retired.
-Result<std::optional<step::Source>> find_source(const Environment& env, os::Folder* generations,
-                                                os::Folder& folder, const PlannedFile& file) {
-  step::Source source;
+/// generation, `.previous`, then a backup that was not retired. What has other bytes there is
+/// passed over, never repaired. not_found: the bytes are nowhere. What cannot be read may be them,
+/// and is the error once they are nowhere else.
+Result<step::Source> find_source(const Environment& env, os::Folder* generations,
+                                 os::Folder& folder, const PlannedFile& file) {
   const FileState& wanted = *file.new_state;
+  step::Source source;
+  std::optional<Error> unread;
+  const auto is_at = [&](os::Folder& place, const std::string& name) {
+    const auto found = read_source(place, name, wanted, source);
+    if (!found) {
+      env.observer.warning(found.error().message());
+      if (!unread) unread = found.error();
+    }
+    return found && *found;
+  };
   const std::string generation = generation_name(*wanted.sha256);
-  if (generations != nullptr && try_source(env, *generations, generation, wanted, source)) {
-    return source;
-  }
+  if (generations != nullptr && is_at(*generations, generation)) return source;
   const std::string name = file.destination.name();
-  const std::string previous = previous_name(name, env.config.backup_suffix);
-  if (try_source(env, folder, previous, wanted, source)) return source;
+  if (is_at(folder, previous_name(name, env.config.backup_suffix))) return source;
   UPDATE_TRY_ASSIGN(const std::vector<std::string> names, folder.list());
   for (const std::string& candidate : names) {
     const auto own = parse_own_name(candidate);
     if (!own || own->kind != OwnNameKind::backup || own->destination_name != name) continue;
-    if (try_source(env, folder, candidate, wanted, source)) return source;
+    if (is_at(folder, candidate)) return source;
   }
-  return std::nullopt;
+  const std::string bytes =
+      "the bytes of " + file.destination.text() + " with SHA-256 " + wanted.sha256->hex();
+  if (unread) return fail(std::move(*unread).with("cannot look for " + bytes));
+  return fail(no_such(bytes + " are not kept any more"));
 }
 
 Result<PlannedFile> plan_file(Journal& journal, os::Folder& folder,
@@ -238,10 +240,6 @@ Result<PlannedUpdate> plan_rollback(const Environment& env, Journal& journal, os
     std::optional<step::Source> source;
     if (!file.unchanged && file.new_state) {
       UPDATE_TRY_ASSIGN(source, find_source(env, kept, *folder, file));
-      if (!source) {
-        return fail(no_such("the bytes of " + file.destination.text() + " with SHA-256 " +
-                            file.new_state->sha256->hex() + " are not kept any more"));
-      }
     }
     plan.files.push_back(std::move(file));
     update.sources.push_back(std::move(source));

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include "engine/transaction/generations.hpp"
 #include "tests/fixture/world.hpp"
 
 namespace update {
@@ -10,6 +11,10 @@ class NeedsOperator : public testing::Test {
  protected:
   NeedsOperator() {
     world.preinstall("1.0.0");
+    apply_disturbed("1.1.0");
+  }
+
+  void apply_disturbed(const std::string& release) {
     world.fake.processes.on(
         "/usr/bin/restart", [this](const os::Command&) -> Result<os::ProcessResult> {
           world.fake.files.put_file(world.destination("beta"), "stranger", 0755);
@@ -17,7 +22,7 @@ class NeedsOperator : public testing::Test {
           failed.status = 1;
           return failed;
         });
-    const UpdateReport report = world.apply("1.1.0");
+    const UpdateReport report = world.apply(release);
     EXPECT_FALSE(report.status);
     world.restart_passes(true);
   }
@@ -100,6 +105,20 @@ TEST_F(NeedsOperator, AbandonTouchesNoDestinationAndKeepsTheBackups) {
   EXPECT_EQ(world.newest()->phase, Phase::abandoned);
   EXPECT_TRUE(world.leftovers().empty());
   EXPECT_TRUE(world.apply("1.2.0").status);
+}
+
+// Which version is installed is unknown then: the last one that is known may be nowhere else.
+TEST_F(NeedsOperator, AnAbandonedUpdateLeavesTheVersionBeforeItToRetention) {
+  ASSERT_TRUE(force(Force::rollback));
+  ASSERT_TRUE(world.apply("1.1.0").status);
+  apply_disturbed("1.2.0");
+  ASSERT_TRUE(force(Force::abandon));
+  auto locked = lock_state(world.env, false, 0);
+  ASSERT_TRUE(locked && *locked);
+  auto session = Session::open(world.env, std::move(**locked), false);
+  ASSERT_TRUE(session && *session);
+  ASSERT_TRUE(prune_generations(**session, Prune::everything));
+  EXPECT_TRUE(generation_kept("beta 1.1.0"));
 }
 
 TEST_F(NeedsOperator, IsSettledWhenSomebodyBringsTheOldFilesBack) {

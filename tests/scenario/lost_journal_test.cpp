@@ -125,7 +125,11 @@ TEST_P(LostJournal, IsNotBelievedBeforeRecoverHasSetItAside) {
   Host host;
   crash_in_swap(host, 1);
   lose(host);
-  for (const Arguments& command : {Arguments{"status"}, {"verify"}, {"recover", "--dry-run"}}) {
+  for (const Arguments& command : {Arguments{"status"},
+                                   {"verify"},
+                                   {"recover", "--dry-run"},
+                                   {"rollback", "--dry-run"},
+                                   {"apply", "--dry-run", host.release("3.0.0")}}) {
     const Ended ended = host.run(command);
     EXPECT_EQ(ended.code, 1) << command[0] << ended.out << ended.err;
     EXPECT_TRUE(contains(ended.err, "banger-update recover")) << ended.err;

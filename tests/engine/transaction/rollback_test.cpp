@@ -58,6 +58,26 @@ TEST(Rollback, RefusesBytesThatAreNotTheRecordedOnes) {
   EXPECT_EQ(world.version(), "1.1.0");
 }
 
+// A process that is out of descriptors called them gone.
+TEST(Rollback, CallsBytesThatCannotBeReadNotGone) {
+  World world;
+  ASSERT_TRUE(world.apply("1.0.0").status);
+  ASSERT_TRUE(world.apply("1.1.0").status);
+  ASSERT_TRUE(world.apply("1.2.0").status);
+  const std::string kept =
+      std::string(World::kState) + "/generations/" + sha256_of("beta 1.0.0").hex();
+  ASSERT_TRUE(world.fake.files.exists(kept));
+  world.fake.files.fail_reading(EMFILE, [&](const std::string& path) { return path == kept; });
+  RollbackOptions to;
+  to.target = TransactionId{1};
+  const UpdateReport report = world.roll_back(to);
+  ASSERT_FALSE(report.status);
+  EXPECT_NE(report.status.error().code(), ErrorCode::not_found);
+  EXPECT_NE(report.status.error().message().find(kept), std::string::npos)
+      << report.status.error().message();
+  EXPECT_EQ(world.version(), "1.2.0");
+}
+
 TEST(Rollback, LeavesASickVersionThoughTheBaselineIsRequired) {
   World world;
   ASSERT_TRUE(world.apply("1.0.0").status);
