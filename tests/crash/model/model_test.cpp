@@ -36,7 +36,8 @@ TEST_P(EveryPolicy, KeepsTheInvariantsThroughEveryCrash) {
   EXPECT_GT(search.states, full_sweep() ? 10'000'000U : 1'000'000U);
 }
 
-INSTANTIATE_TEST_SUITE_P(Model, EveryPolicy, testing::Values("automatic", "puts_back", "replays"));
+INSTANTIATE_TEST_SUITE_P(Model, EveryPolicy, testing::Values("automatic", "puts_back", "replays"),
+                         [](const auto& of) { return std::string(of.param); });
 
 TEST(Model, NeverRunsForEver) {
   NEEDS_SPIN();
