@@ -245,14 +245,27 @@ Status believe_intent(Session& session, const std::optional<TransactionRecord>& 
   return session.record_all(missing_events(session.env(), *plan, record), Durability::durable);
 }
 
+/// Nobody has to end that update any more. A timer of another boot has gone with it.
+void disarm_timer_of(Session& session, Case& found) {
+  const auto& armed = found.story.armed;
+  if (!armed || armed->boot_id != session.env().system.host.boot_id()) return;
+  step::Context context{session, found.plan, found.folders};
+  context.timer = armed->timer;
+  step::disarm_expiry(context);
+}
+
 /// One unfinished transaction, from its decision to its end. True if something was done about it.
 Result<bool> recover_transaction(Session& session, const TransactionRecord& record,
                                  const RecoverRequest& request) {
   UPDATE_TRY_ASSIGN(Case found, look_at_case(session.env(), session.journal(), record, request));
   const Situation& now = found.situation;
   const bool waits = now.at_boot && now.waits_in_this_boot;
-  UPDATE_TRY(request.force ? carry_out_force(session, found, request)
-                           : resume(session, found, request));
+  Status ended =
+      request.force ? carry_out_force(session, found, request) : resume(session, found, request);
+  const bool over = ended || ended.error().code() == ErrorCode::needs_operator;
+  // What waits for the services may be waited for in vain.
+  if (over && !now.at_boot) disarm_timer_of(session, found);
+  UPDATE_TRY(std::move(ended));
   return !waits;
 }
 

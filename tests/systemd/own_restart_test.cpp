@@ -225,6 +225,27 @@ TEST(OwnRestartTest, WhenTheMovedUpdaterIsKilledTheJournalIsAsked) {
   EXPECT_EQ(host.installed(), "1.0.0");
 }
 
+// Only the recovery that comes first restarts anything.
+TEST(OwnRestartTest, APruneMovesWhereAnUpdateIsUnfinishedAndStaysWhereNoneIs) {
+  NEEDS_SYSTEMD();
+  ServiceHost host;
+  ASSERT_TRUE(start(host));
+  host.hold_doctor("2.0.0");
+  Process update(host.command({"apply", host.release("2.0.0")}), host.box().launch());
+  ASSERT_TRUE(host.doctor_waits());
+  host.box().shell("kill -KILL " + host.updater());
+  update.wait();
+  host.let_doctor_go();
+  const Ended moved = host.box().run(in_session(host.command({"prune"})));
+  EXPECT_EQ(moved.code, 0) << moved.out << moved.err;
+  EXPECT_TRUE(contains(moved.err, kMoves)) << moved.err;
+  EXPECT_TRUE(contains(moved.out, "of a file removed")) << moved.out;
+  EXPECT_TRUE(host.at_rest("1.0.0", kBoth));
+  const Ended idle = host.box().run(in_session(host.command({"prune"})));
+  EXPECT_EQ(idle.code, 0) << idle.out << idle.err;
+  EXPECT_FALSE(contains(idle.err, kMoves)) << idle.err;
+}
+
 // systemd takes these signals for a good end of most services, and systemd-run then says 0.
 TEST(OwnRestartTest, AnUpdaterThatATerminationKilledHasNotSucceeded) {
   NEEDS_SYSTEMD();

@@ -69,6 +69,22 @@ TEST_F(Expiry, StaysArmedForAnUpdateThatNobodyEnds) {
   EXPECT_GT(timer.delay_ms, 2 * world_.env.config.restart.timeout_ms);
 }
 
+TEST_F(Expiry, IsTakenBackByWhoeverRecoversBeforeIt) {
+  die_in_restart();
+  ASSERT_TRUE(world_.recover());
+  EXPECT_EQ(world_.newest()->phase, Phase::rolled_back);
+  EXPECT_TRUE(services_.timers().empty());
+}
+
+TEST_F(Expiry, OutlivesARecoveryThatLeavesTheRestToLater) {
+  die_in_restart();
+  RecoverRequest boot;
+  boot.boot = true;
+  ASSERT_TRUE(world_.recover(boot));
+  ASSERT_EQ(world_.newest()->phase, Phase::rollback);
+  EXPECT_EQ(services_.timers().size(), 1U);
+}
+
 TEST_F(Expiry, IsArmedOnlyWhereSystemdRuns) {
   services_.set_present(false);
   ASSERT_TRUE(world_.apply("1.0.0").status);
