@@ -31,6 +31,7 @@ int main(int argc, char** argv) {
   update::os::LinuxClock clock(&stop);
   update::os::LinuxHost host(environment_variable("BANGER_UPDATE_LOGIN_UID"));
   update::os::LinuxProcessTable table(host);
+  host.end_on_lost_memory(update::Error(update::ErrorCode::no_space, "out of memory"));
   update::os::LinuxConfinement confinement;
   update::cli::StandardConsole console;
 

@@ -23,6 +23,7 @@ ErrorCode code_of(int code) {
   switch (code & 0xff) {
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB: return ErrorCode::journal_damaged;
+    case SQLITE_NOMEM:
     case SQLITE_FULL: return ErrorCode::no_space;
     default: return ErrorCode::failed;
   }

@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <new>
 #include <vector>
 
 #include <openssl/crypto.h>
@@ -25,10 +26,22 @@ std::string Sha256Digest::hex() const {
   return to_hex(bytes_);
 }
 
+namespace {
+
+/// libcrypto fails here only without memory or with a broken provider. Going on would mean trusting
+/// bytes that nobody hashed, so the program ends as operator new ends it, and recovery treats it as
+/// a crash.
+[[noreturn]] void end_without_hash() {
+  if (const std::new_handler end = std::get_new_handler()) end();
+  std::abort();
+}
+
+}  // namespace
+
 void prepare_crypto() {
   // openssl.cnf may load providers, from a file that nobody here has checked ($OPENSSL_CONF).
   static const int once = OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, nullptr);
-  if (once != 1) std::abort();
+  if (once != 1) end_without_hash();
 }
 
 struct Sha256::Context {
@@ -36,13 +49,11 @@ struct Sha256::Context {
   ~Context() { EVP_MD_CTX_free(evp); }
 };
 
-// libcrypto fails here only without memory or with a broken provider; going on would mean trusting
-// bytes that nobody hashed, so the program stops and recovery treats it as a crash.
 Sha256::Sha256() {
   prepare_crypto();
   context_ = std::make_unique<Context>();
   if (context_->evp == nullptr || EVP_DigestInit_ex(context_->evp, EVP_sha256(), nullptr) != 1) {
-    std::abort();
+    end_without_hash();
   }
 }
 Sha256::~Sha256() = default;
@@ -50,7 +61,7 @@ Sha256::Sha256(Sha256&&) noexcept = default;
 Sha256& Sha256::operator=(Sha256&&) noexcept = default;
 
 void Sha256::update(std::span<const std::byte> bytes) {
-  if (EVP_DigestUpdate(context_->evp, bytes.data(), bytes.size()) != 1) std::abort();
+  if (EVP_DigestUpdate(context_->evp, bytes.data(), bytes.size()) != 1) end_without_hash();
 }
 
 Sha256Digest Sha256::finish() {
@@ -59,7 +70,7 @@ Sha256Digest Sha256::finish() {
   if (EVP_DigestFinal_ex(context_->evp, reinterpret_cast<unsigned char*>(digest.data()), &length) !=
           1 ||
       length != digest.size()) {
-    std::abort();
+    end_without_hash();
   }
   return Sha256Digest(digest);
 }

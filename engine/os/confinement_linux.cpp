@@ -76,6 +76,8 @@ bool send_answer(int fd, const Result<std::string>& answer) {
 /// The whole life of the child.
 [[noreturn]] void be_child(const Cell& cell, const std::function<Result<std::string>()>& work) {
   bool sent = false;
+  // Memory is bounded here, and the answer says so.
+  std::set_new_handler(nullptr);
   try {
     if (Status confined = confine(cell); !confined) {
       sent = send_answer(cell.answer, fail(std::move(confined).error()));

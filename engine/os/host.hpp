@@ -27,6 +27,8 @@ class Host {
   /// it the kernel sends SIGBUS (mmap(2)): the process is stopped there, as by a kill. From now on
   /// it then tells this error and ends with its exit code.
   virtual void end_on_lost_page(const Error& error) = 0;
+  /// The same where there is no memory for a few bytes (std::set_new_handler).
+  virtual void end_on_lost_memory(const Error& error) = 0;
 };
 
 /// SIGINT and SIGTERM, held back until somebody asks.

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <ctime>
+#include <new>
 #include <string_view>
 
 #include "engine/os/call_linux.hpp"
@@ -14,14 +15,34 @@ namespace update::os {
 
 namespace {
 
-// For a signal handler, which may touch no lock and allocate nothing (signal-safety(7)).
-std::string lost_page_message;
-int lost_page_code = 0;
+/// Made beforehand: who says them may touch no lock and allocate nothing (signal-safety(7)).
+struct LastWords {
+  std::string text = "out of memory\n";  // no longer than what a string holds by itself
+  int code = exit_code(ErrorCode::no_space);
 
-extern "C" void end_here(int /*signal*/) {
-  const ssize_t said = ::write(STDERR_FILENO, lost_page_message.data(), lost_page_message.size());
-  static_cast<void>(said);
-  ::_exit(lost_page_code);
+  LastWords& operator=(const Error& error) {
+    text = "banger-update: " + error.message() + "\n";
+    if (!error.hint().empty()) text += "hint: " + error.hint() + "\n";
+    code = exit_code(error.code());
+    return *this;
+  }
+
+  [[noreturn]] void say_and_end() const {
+    const ssize_t said = ::write(STDERR_FILENO, text.data(), text.size());
+    static_cast<void>(said);
+    ::_exit(code);
+  }
+};
+
+LastWords lost_page;
+LastWords lost_memory;
+
+extern "C" void end_for_page(int /*signal*/) {
+  lost_page.say_and_end();
+}
+
+void end_for_memory() {
+  lost_memory.say_and_end();
 }
 
 }  // namespace
@@ -81,11 +102,15 @@ std::optional<std::uint32_t> LinuxHost::login_uid() {
 }
 
 void LinuxHost::end_on_lost_page(const Error& error) {
-  lost_page_message = "banger-update: " + error.message() + "\nhint: " + error.hint() + "\n";
-  lost_page_code = exit_code(error.code());
+  lost_page = error;
   struct sigaction action {};
-  action.sa_handler = end_here;
+  action.sa_handler = end_for_page;
   ::sigaction(SIGBUS, &action, nullptr);
+}
+
+void LinuxHost::end_on_lost_memory(const Error& error) {
+  std::set_new_handler(end_for_memory);
+  lost_memory = error;
 }
 
 }  // namespace update::os

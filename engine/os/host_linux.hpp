@@ -25,6 +25,7 @@ class LinuxHost final : public Host {
   std::optional<std::uint64_t> process_start(std::int64_t pid) override;
   std::optional<std::uint32_t> login_uid() override;
   void end_on_lost_page(const Error& error) override;
+  void end_on_lost_memory(const Error& error) override;
 
  private:
   std::string boot_id_;  ///< read once

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <system_error>
 
 namespace update {
 namespace {
@@ -15,8 +16,12 @@ constexpr std::uint64_t kAll = std::numeric_limits<std::uint64_t>::max();
 HashQueue::HashQueue(Threads threads) {
   if (threads == Threads::none) return;
   const unsigned count = std::clamp(std::thread::hardware_concurrency(), 1U, kThreadsLimit);
-  for (unsigned index = 0; index < count; ++index) {
-    threads_.emplace_back([this] { work(); });
+  try {
+    for (unsigned index = 0; index < count; ++index) {
+      threads_.emplace_back([this] { work(); });
+    }
+  } catch (const std::system_error&) {
+    // A limit on processes is one on threads (pthread_create(3), EAGAIN). Fewer, or none, will do.
   }
 }
 

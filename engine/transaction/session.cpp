@@ -69,7 +69,7 @@ Result<std::optional<Session>> Session::open(const Environment& env, LockedState
   describe_holder(env, *session.lock_, 0);
   UPDATE_TRY_ASSIGN(const JournalCondition condition, inspect_journal(*session.state_));
   if (condition == JournalCondition::none && !create) return std::nullopt;
-  session.end_on_lost_page(may_be_intended(*session.state_));
+  session.say_what_a_sudden_end_means(may_be_intended(*session.state_));
   Status prepared = session.prepare(condition, create);
   if (!prepared) {
     return fail(while_intended(*session.state_, std::move(prepared).error()));
@@ -77,18 +77,23 @@ Result<std::optional<Session>> Session::open(const Environment& env, LockedState
   return std::optional<Session>(std::move(session));
 }
 
-void Session::end_on_lost_page(bool intended) {
-  const std::string message =
+void Session::say_what_a_sudden_end_means(bool intended) {
+  const std::string full =
       env_->config.state.text() + ": no space left for the index of the journal";
-  Error error =
-      intended
-          ? Error(ErrorCode::unfinished, message).hint("make room, then run: banger-update recover")
-          : Error(ErrorCode::no_space, message).hint("make room, then try again");
-  env_->system.host.end_on_lost_page(error);
+  const std::string memory = "out of memory";
+  const std::string recover = "then run: banger-update recover";
+  os::Host& host = env_->system.host;
+  if (intended) {
+    host.end_on_lost_page(Error(ErrorCode::unfinished, full).hint("make room, " + recover));
+    host.end_on_lost_memory(Error(ErrorCode::unfinished, memory).hint("free some, " + recover));
+  } else {
+    host.end_on_lost_page(Error(ErrorCode::no_space, full).hint("make room, then try again"));
+    host.end_on_lost_memory(Error(ErrorCode::no_space, memory).hint("free some, then try again"));
+  }
 }
 
 Status Session::intend(const std::string& plan_text) {
-  end_on_lost_page(true);
+  say_what_a_sudden_end_means(true);
   return write_intent(*state_, plan_text);
 }
 
@@ -99,8 +104,8 @@ Status Session::prepare(JournalCondition condition, bool create) {
   if (condition == JournalCondition::none) UPDATE_TRY(make_journal(*env_, *state_, 1, {}));
   if (condition == JournalCondition::lost) UPDATE_TRY(begin_after_lost_journal(*env_, *state_));
   // The index of the WAL is made again after a boot, and takes space: where that ends too late to
-  // be an error, the process is killed (end_on_lost_page). An update may be refused for want of it;
-  // a recovery or a rollback must end.
+  // be an error, the process is killed (Host::end_on_lost_page). An update may be refused for want
+  // of it; a recovery or a rollback must end.
   if (!create && is_nearly_full(*state_)) release_reserve(*state_);
   Status opened = open_journal();
   const bool full = !opened && opened.error().code() == ErrorCode::no_space;

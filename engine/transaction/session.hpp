@@ -90,7 +90,7 @@ class Session {
   Session(const Environment& env, LockedState locked)
       : env_(&env), state_(std::move(locked.folder)), lock_(std::move(locked.lock)) {}
 
-  void end_on_lost_page(bool intended);
+  void say_what_a_sudden_end_means(bool intended);
   Status open_journal();
   Status append(const std::vector<NewEvent>& events, Durability durability);
   Status resolve_unknown_commit(const std::vector<NewEvent>& events, Durability durability,

@@ -159,8 +159,10 @@ class FakeHost final : public os::Host {
   std::optional<std::uint64_t> process_start(std::int64_t pid) override;
   std::optional<std::uint32_t> login_uid() override { return login_uid_; }
   void end_on_lost_page(const Error& error) override { lost_page_means_ = error.code(); }
-  /// How a process would end that was stopped for want of a page (SIGBUS) now.
+  void end_on_lost_memory(const Error& error) override { lost_memory_means_ = error.code(); }
+  /// How a process would end that was stopped for want of a page (SIGBUS), or of memory, now.
   std::optional<ErrorCode> lost_page_means() const { return lost_page_means_; }
+  std::optional<ErrorCode> lost_memory_means() const { return lost_memory_means_; }
 
  private:
   std::string boot_id_ = "00000000-0000-4000-8000-000000000001";
@@ -171,6 +173,7 @@ class FakeHost final : public os::Host {
   std::int64_t pid_ = 500;
   std::optional<std::uint32_t> login_uid_;
   std::optional<ErrorCode> lost_page_means_;
+  std::optional<ErrorCode> lost_memory_means_;
   std::map<std::int64_t, std::uint64_t> starts_{{500, 5000}};
 };
 

@@ -332,5 +332,23 @@ TEST(Regression, ARefusedUpdateTellsWhatWasRecoveredFirst) {
   }
 }
 
+// Under a limit on tasks pthread_create(3) gives EAGAIN, and the program was aborted.
+TEST(Regression, AnUpdateOfLargeFilesNeedsNoThreads) {
+  NEEDS_TOOL("strace");
+  Host host;
+  const std::string large = program("alpha", "1.0.0") + std::string(std::size_t{8} << 20U, '#');
+  const std::string release = host.release_with("1.0.0", [&](Json& manifest) {
+    manifest["files"][0]["sha256"] = sha256_of(large);
+    manifest["files"][0]["size"] = large.size();
+  });
+  write_file(release + "/alpha", large, 0755);
+  Launch limited;
+  limited.prefix = strace(host.path("trace.log"), "clone3", "clone3:error=EAGAIN");
+  const Ended ended = host.run({"apply", "--no-restart", "--no-doctor", release}, limited);
+  EXPECT_EQ(ended.code, 0) << ended.err;
+  EXPECT_TRUE(contains(read_file(host.path("trace.log")), "EAGAIN")) << "no thread was wanted";
+  EXPECT_EQ(read_file(host.bin("alpha")), large);
+}
+
 }  // namespace
 }  // namespace update::scenario

@@ -127,12 +127,6 @@ Findings interruption_is_survived(const ErrorPoint& point, const Recording& reco
           run.ended.err};
 }
 
-/// malloc(3) without memory ends the program, as a kill at that place would.
-bool is_out_of_memory(const ErrorPoint& point, const Faulted& run) {
-  return point.error == "ENOMEM" && run.ended.signal == SIGABRT &&
-         contains(run.ended.err, "bad_alloc");
-}
-
 /// Whether a hook's end or its closed output is seen first, and how often it is waited for, is a
 /// matter of time: such a call may have been made in the recording only.
 bool depends_on_a_hook(const Call& call) {
@@ -154,9 +148,7 @@ Tried try_point(const Case& one, const Recording& recording, const ErrorPoint& p
   Tried tried;
   tried.reached = !injected_among(run.calls).empty();
   tried.findings = each_file_whole(host, one.versions());
-  if (!is_out_of_memory(point, run)) {
-    append(tried.findings, exit_code_is_true(host, one, run.ended, before));
-  }
+  append(tried.findings, exit_code_is_true(host, one, run.ended, before));
   append(tried.findings, path_is_named(point, recording, run));
   if (syncs) {
     append(tried.findings, failed_sync_is_believed(run));

@@ -7,6 +7,7 @@
 
 #include <csignal>
 #include <fstream>
+#include <new>
 #include <set>
 
 namespace update::os {
@@ -41,6 +42,17 @@ TEST(Host, ALostPageEndsTheProcessWithWhatItMeansNow) {
     std::raise(SIGBUS);
   };
   EXPECT_EXIT(lose_a_page(), ::testing::ExitedWithCode(exit_code(ErrorCode::unfinished)),
+              "banger-update: stopped\nhint: recover\n$");
+}
+
+TEST(Host, LostMemoryEndsTheProcessWithWhatItMeansNow) {
+  const auto lose_memory = [] {
+    LinuxHost host;
+    host.end_on_lost_memory(Error(ErrorCode::failed, "nothing yet"));
+    host.end_on_lost_memory(Error(ErrorCode::unfinished, "stopped").hint("recover"));
+    std::get_new_handler()();
+  };
+  EXPECT_EXIT(lose_memory(), ::testing::ExitedWithCode(exit_code(ErrorCode::unfinished)),
               "banger-update: stopped\nhint: recover\n$");
 }
 

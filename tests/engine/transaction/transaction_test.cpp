@@ -39,26 +39,34 @@ TEST(Apply, KeepsTheOldFilesAsPrevious) {
   EXPECT_TRUE(world.leftovers().empty());
 }
 
-// A full disk may stop the process anywhere (SIGBUS, host.hpp): with "nothing was changed" while
-// the journal knows of no intent, and never from the first rename on.
+// Want of a page (SIGBUS, host.hpp) or of memory may stop the process anywhere: with "nothing was
+// changed" while the journal knows of no intent, and never from the first rename on.
 TEST(Apply, ASuddenEndSaysWhetherFilesMayHaveBeenReplaced) {
   World world;
   world.preinstall("1.0.0");
-  std::vector<std::optional<ErrorCode>> at_backup;
-  std::vector<std::optional<ErrorCode>> at_swap;
+  using Meaning = std::pair<std::optional<ErrorCode>, std::optional<ErrorCode>>;
+  std::vector<Meaning> at_backup;
+  std::vector<Meaning> at_swap;
+  const auto meaning = [&] {
+    return Meaning(world.fake.host.lost_page_means(), world.fake.host.lost_memory_means());
+  };
   world.fake.files.before_each_call([&](const FakeCall& call) {
     const bool swaps =
         call.verb == FakeCall::Verb::rename && call.line().ends_with(world.destination("alpha"));
     if (call.line().find(".backup") != std::string::npos && at_swap.empty()) {
-      at_backup.push_back(world.fake.host.lost_page_means());
+      at_backup.push_back(meaning());
     }
-    if (swaps) at_swap.push_back(world.fake.host.lost_page_means());
+    if (swaps) at_swap.push_back(meaning());
   });
   ASSERT_TRUE(world.apply("1.1.0").status);
   ASSERT_FALSE(at_backup.empty());
   ASSERT_FALSE(at_swap.empty());
-  for (const auto code : at_backup) EXPECT_EQ(code, ErrorCode::no_space);
-  for (const auto code : at_swap) EXPECT_EQ(code, ErrorCode::unfinished);
+  for (const Meaning& now : at_backup) {
+    EXPECT_EQ(now, Meaning(ErrorCode::no_space, ErrorCode::no_space));
+  }
+  for (const Meaning& now : at_swap) {
+    EXPECT_EQ(now, Meaning(ErrorCode::unfinished, ErrorCode::unfinished));
+  }
 }
 
 TEST(Apply, PutsTheOldFilesBackWhenTheDoctorSaysNo) {
