@@ -125,8 +125,14 @@ Status restart_units(step::Context& context) {
 
 Status abandon(step::Context& context, const Case& found, const RecoverRequest& request) {
   UPDATE_TRY(keep_backups(context.session, found));
-  UPDATE_TRY(
-      record_outcome(context.session, found, Phase::abandoned, "abandon", request.reason, {}));
+  std::vector<std::string_view> states;
+  for (std::size_t index = 0; index < found.plan.files.size(); ++index) {
+    states.push_back(state_name(found.plan.files[index], found.situation.files[index].destination));
+  }
+  Session& session = context.session;
+  UPDATE_TRY(session.record(found.plan.tag.id, Phase::needs_operator, Phase::abandoned,
+                            abandoned_detail(request.reason, session.env(), states),
+                            Durability::durable));
   tidy(context, Phase::abandoned);
   return {};
 }

@@ -157,6 +157,8 @@ class Journal {
   /// What the first committed transaction with an id above `after` says of a destination.
   Result<std::optional<JournalFile>> first_listing(const std::string& destination,
                                                    TransactionId after);
+  /// Each destination that a committed transaction lists.
+  Result<std::vector<std::string>> destinations();
   /// The digests that were kept for a person (notes with "kept") and not pruned since.
   Result<std::vector<Sha256Digest>> kept();
 

@@ -244,6 +244,20 @@ Result<std::optional<JournalFile>> Journal::first_listing(const std::string& des
                   destination, after);
 }
 
+Result<std::vector<std::string>> Journal::destinations() {
+  UPDATE_TRY_ASSIGN(
+      Statement select,
+      state_->database.statement("SELECT DISTINCT destination FROM file WHERE committed = 1"));
+  std::vector<std::string> destinations;
+  while (true) {
+    UPDATE_TRY_ASSIGN(const bool more, select.step());
+    if (!more) return destinations;
+    Row row = select.row();
+    destinations.push_back(row.text(0));
+    UPDATE_TRY(row.status());
+  }
+}
+
 Result<std::vector<Sha256Digest>> Journal::kept() {
   UPDATE_TRY_ASSIGN(Statement select,
                     state_->database.statement("SELECT sha256 FROM kept ORDER BY seq"));

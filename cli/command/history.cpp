@@ -40,12 +40,11 @@ Result<HistoryFilter> filter_of(const Options& options) {
 
 Result<std::vector<ListedTransaction>> list(const Environment& env, ReadableJournal& readable,
                                             const HistoryFilter& filter) {
-  UPDATE_TRY_ASSIGN(const auto available,
-                    available_digests(env, *readable.state, readable.journal));
+  UPDATE_TRY_ASSIGN(const auto way, find_way_back(env, *readable.state, readable.journal));
   UPDATE_TRY_ASSIGN(auto records, readable.journal.list(filter));
   std::vector<ListedTransaction> listed;
   for (TransactionRecord& record : records) {
-    UPDATE_TRY_ASSIGN(const bool kept, can_go_back_to(readable.journal, record, available));
+    UPDATE_TRY_ASSIGN(const bool kept, can_go_back_to(readable.journal, record, way));
     listed.push_back({std::move(record), kept});
   }
   return listed;

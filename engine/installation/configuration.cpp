@@ -262,6 +262,13 @@ std::optional<RecoveryPolicy> recovery_policy_of(std::string_view name) {
   return std::nullopt;
 }
 
+const ConfiguredFile* Configuration::find_file(const std::string& destination) const {
+  const auto found = std::find_if(files.begin(), files.end(), [&](const ConfiguredFile& file) {
+    return file.destination.text() == destination;
+  });
+  return found == files.end() ? nullptr : &*found;
+}
+
 Result<Configuration> parse_configuration(std::string_view text, const std::string& origin) {
   if (text.size() > kConfigurationLimit) {
     return fail(ErrorCode::usage,

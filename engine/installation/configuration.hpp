@@ -65,6 +65,9 @@ struct Configuration {
   TrustConfiguration trust;
   RecoveryPolicy recovery_policy = RecoveryPolicy::automatic;
   std::int64_t generations = 0;
+
+  /// Null: none is configured for it.
+  const ConfiguredFile* find_file(const std::string& destination) const;
 };
 
 inline constexpr std::string_view kDefaultConfigurationPath = "/etc/banger/update.toml";

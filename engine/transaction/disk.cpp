@@ -102,6 +102,16 @@ Status TargetFolders::check_distinct(const std::string& backup_suffix) const {
   return {};
 }
 
+Status TargetFolders::check_not_in(os::Folder& folder) const {
+  UPDATE_TRY_ASSIGN(const os::FileInfo info, folder.info());
+  for (const auto& [destination, index] : index_by_destination_) {
+    if (!identities_[index].same_inode(info.identity)) continue;
+    return fail(ErrorCode::usage, destination.text() + " is in " + folder.path() +
+                                      ", which is for this program's own files");
+  }
+  return {};
+}
+
 Status TargetFolders::sync() const {
   for (const auto& folder : folders_) UPDATE_TRY(folder->sync());
   return {};
@@ -190,6 +200,16 @@ Result<std::optional<Sha256Digest>> hash_if_there(os::Folder& folder, const std:
   UPDATE_TRY_ASSIGN(const std::unique_ptr<os::File> file, open_if_there(folder, name));
   if (!file) return std::nullopt;
   return hash_file(*file);
+}
+
+std::string_view state_name(const PlannedFile& file, Holds holds) {
+  if (file.unchanged) return "unchanged";
+  switch (holds) {
+    case Holds::old_bytes: return file.old_state ? "old" : "absent";
+    case Holds::new_bytes: return file.new_state ? "new" : "absent";
+    case Holds::foreign: return "foreign";
+  }
+  return "";
 }
 
 Result<bool> holds_bytes(os::Folder& folder, const std::string& name, const FileState& expected) {

@@ -37,6 +37,8 @@ class TargetFolders {
   /// usage if two destinations, or the backup of one and another, are one file, by whatever links
   /// they are reached.
   Status check_distinct(const std::string& backup_suffix) const;
+  /// usage if a destination is in `folder`, by whatever links it is reached.
+  Status check_not_in(os::Folder& folder) const;
   /// The names in all of them are durable on return.
   Status sync() const;
 
@@ -67,6 +69,9 @@ enum class Holds : std::uint8_t { old_bytes, new_bytes, foreign };
 /// What became of one destination. Identities are compared first, so that an idle look hashes
 /// nothing; where they differ, the digest decides.
 Result<Holds> observe(os::Folder& folder, const PlannedFile& file);
+
+/// A file's state in reports (cli.md, JSON): old, new, unchanged, absent or foreign.
+std::string_view state_name(const PlannedFile& file, Holds holds);
 
 /// Is `name` a file with these bytes? By identity, else by digest; absent or another type is false.
 Result<bool> holds_bytes(os::Folder& folder, const std::string& name, const FileState& expected);

@@ -1,5 +1,8 @@
 #include "engine/transaction/events.hpp"
 
+#include <algorithm>
+#include <array>
+
 #include "engine/base/json.hpp"
 #include "engine/base/text.hpp"
 #include "engine/installation/accounts.hpp"
@@ -167,11 +170,26 @@ std::string rollback_detail(const Error& error, bool discard) {
   return to_text({{"error", error_json(error)}, {"discard", discard}});
 }
 
+namespace {
+
+Json decision(std::string_view what, const std::string& reason, const Environment& env) {
+  return {{"forced", what},
+          {"reason", sanitize_utf8(reason, kKeptOutputBytes)},
+          {"actor", actor_json(env)}};
+}
+
+}  // namespace
+
+std::string abandoned_detail(const std::string& reason, const Environment& env,
+                             const std::vector<std::string_view>& states) {
+  Json detail = decision("abandon", reason, env);
+  detail["left"] = states;
+  return to_text(detail);
+}
+
 std::string forced_detail(std::string_view what, const std::string& reason, const Environment& env,
                           std::optional<Verdict> verdict, const Plan& plan) {
-  Json detail = {{"forced", what},
-                 {"reason", sanitize_utf8(reason, kKeptOutputBytes)},
-                 {"actor", actor_json(env)}};
+  Json detail = decision(what, reason, env);
   if (verdict) {
     detail["verdict"] = name_of(*verdict);
     detail["installed"] = installed_json(plan);
@@ -182,6 +200,25 @@ std::string forced_detail(std::string_view what, const std::string& reason, cons
 std::string commit_detail(Verdict verdict, const Plan& plan) {
   return to_text({{"verdict", name_of(verdict)}, {"installed", installed_json(plan)}});
 }
+
+namespace {
+
+std::vector<std::string> states_in(const Json& detail) {
+  std::vector<std::string> states;
+  if (!detail.contains("left") || !detail.at("left").is_array()) return states;
+  for (const Json& state : detail.at("left")) {
+    constexpr std::array<std::string_view, 5> kStates = {"old", "new", "unchanged", "absent",
+                                                         "foreign"};
+    const bool known =
+        state.is_string() && std::find(kStates.begin(), kStates.end(),
+                                       state.get_ref<const std::string&>()) != kStates.end();
+    if (!known) return {};
+    states.push_back(state.get<std::string>());
+  }
+  return states;
+}
+
+}  // namespace
 
 Result<TransactionStory> story_of(const std::vector<Event>& events) {
   TransactionStory story;
@@ -196,6 +233,7 @@ Result<TransactionStory> story_of(const std::vector<Event>& events) {
     if (flag_at(*detail, "discard")) story.discard = true;
     if (event.from != event.to) story.waits_boot.reset();
     if (event.to == Phase::restart || event.to == Phase::doctor) story.new_code_has_run = true;
+    if (event.to == Phase::abandoned) story.left = states_in(*detail);
     read_note(*detail, story);
   }
   if (story.plan_text.empty()) {

@@ -50,6 +50,10 @@ std::string rollback_detail(const Error& error, bool discard);
 /// A person's decision, who and why.
 std::string forced_detail(std::string_view what, const std::string& reason, const Environment& env,
                           std::optional<Verdict> verdict, const Plan& plan);
+/// The decision to leave everything as it is: `states` is what was found of each file, in the
+/// plan's order.
+std::string abandoned_detail(const std::string& reason, const Environment& env,
+                             const std::vector<std::string_view>& states);
 /// The commit: the verdict, and the identities of what is installed now.
 std::string commit_detail(Verdict verdict, const Plan& plan);
 
@@ -74,6 +78,7 @@ struct TransactionStory {
   std::int64_t resumptions_after_new_code = 0;
   std::optional<ArmedProcess> armed;  ///< by the newest note
   bool new_code_has_run = false;      ///< the intent to restart, or to run the doctor, is recorded
+  std::vector<std::string> left;      ///< what each file was when the update was abandoned
 };
 
 /// journal_damaged if there is no plan.

@@ -33,6 +33,13 @@ std::optional<Sha256Digest> match(const JournalFile& listing, const std::string&
 
 }  // namespace
 
+Result<bool> was_changed_since(Journal& journal, const std::string& destination,
+                               TransactionId after) {
+  UPDATE_TRY_ASSIGN(const auto first, journal.first_listing(destination, after));
+  UPDATE_TRY_ASSIGN(const auto last, journal.last_listing(destination, kAfterAll));
+  return first && last && first->old_sha256 != last->new_sha256;
+}
+
 bool had_old_file(const JournalFile& listing) {
   return listing.old_sha256 || !listing.old_identity.empty();
 }

@@ -42,6 +42,10 @@ struct Held {
 Result<std::optional<Held>> held_after(Journal& journal, TransactionId after,
                                        const std::string& destination);
 
+/// Does it hold other bytes now than right after update `after`, by what the updates did?
+Result<bool> was_changed_since(Journal& journal, const std::string& destination,
+                               TransactionId after);
+
 /// Was there a file before the update? Its digest may not be known.
 bool had_old_file(const JournalFile& listing);
 

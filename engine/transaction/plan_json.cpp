@@ -142,13 +142,6 @@ Result<FileState> state_from_json(const Json& json) {
   return state;
 }
 
-const ConfiguredFile* find_configured(const Configuration& config, const std::string& destination) {
-  const auto found = std::find_if(
-      config.files.begin(), config.files.end(),
-      [&](const ConfiguredFile& file) { return file.destination.text() == destination; });
-  return found == config.files.end() ? nullptr : &*found;
-}
-
 Error not_configured(const std::string& destination) {
   return Error(ErrorCode::needs_operator, "the recorded plan changes '" + destination +
                                               "', which the configuration does not have")
@@ -161,7 +154,7 @@ Result<std::optional<PlannedFile>> file_from_json(const Json& json, const Plan& 
                                                   bool leave_out_unconfigured) {
   Reader reader(json);
   const std::string destination = reader.text("destination");
-  const ConfiguredFile* configured = find_configured(config, destination);
+  const ConfiguredFile* configured = config.find_file(destination);
   if (configured == nullptr) {
     if (leave_out_unconfigured) return std::nullopt;
     return fail(not_configured(destination));

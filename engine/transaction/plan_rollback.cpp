@@ -102,27 +102,13 @@ Result<std::vector<TransactionRecord>> taken_back(Journal& journal, const Goal& 
   return records;
 }
 
-bool is_configured(const Configuration& config, const std::string& destination) {
-  return std::any_of(config.files.begin(), config.files.end(), [&](const ConfiguredFile& file) {
-    return file.destination.text() == destination;
-  });
-}
-
-/// Does it hold other bytes now than right after update `after`, by what the updates did?
-Result<bool> was_changed_since(Journal& journal, const std::string& destination,
-                               TransactionId after) {
-  UPDATE_TRY_ASSIGN(const auto first, journal.first_listing(destination, after));
-  UPDATE_TRY_ASSIGN(const auto last, journal.last_listing(destination, kAfterAll));
-  return first && last && first->old_sha256 != last->new_sha256;
-}
-
 /// A destination that left the configuration would stay as it is, and the host would hold two
 /// versions.
 Status check_all_configured(const Environment& env, Journal& journal, const Goal& goal) {
   UPDATE_TRY_ASSIGN(const auto records, taken_back(journal, goal));
   for (const TransactionRecord& record : records) {
     for (const JournalFile& file : record.files) {
-      if (is_configured(env.config, file.destination)) continue;
+      if (env.config.find_file(file.destination) != nullptr) continue;
       UPDATE_TRY_ASSIGN(const bool changed,
                         was_changed_since(journal, file.destination, goal.after));
       if (!changed) continue;
@@ -165,9 +151,9 @@ Result<Wanted> wanted_state(const Environment& env, Journal& journal, const Goal
                      : state_after(env, journal, goal.after, destination);
 }
 
-/// generation, `.previous`, then a backup that was not retired. What has other bytes there is
-/// passed over, never repaired. not_found: the bytes are nowhere. What cannot be read may be them,
-/// and is the error once they are nowhere else.
+/// The destination itself (a mode, say, changed since), generation, `.previous`, then a backup that
+/// was not retired. What has other bytes there is passed over, never repaired. not_found: the bytes
+/// are nowhere. What cannot be read may be them, and is the error once they are nowhere else.
 Result<step::Source> find_source(const Environment& env, os::Folder* generations,
                                  os::Folder& folder, const PlannedFile& file) {
   const FileState& wanted = *file.new_state;
@@ -181,9 +167,11 @@ Result<step::Source> find_source(const Environment& env, os::Folder* generations
     }
     return found && *found;
   };
+  const std::string name = file.destination.name();
+  const bool here = file.old_state && file.old_state->sha256 == wanted.sha256;
+  if (here && is_at(folder, name)) return source;
   const std::string generation = generation_name(*wanted.sha256);
   if (generations != nullptr && is_at(*generations, generation)) return source;
-  const std::string name = file.destination.name();
   if (is_at(folder, previous_name(name, env.config.backup_suffix))) return source;
   UPDATE_TRY_ASSIGN(const std::vector<std::string> names, folder.list());
   for (const std::string& candidate : names) {
@@ -195,6 +183,22 @@ Result<step::Source> find_source(const Environment& env, os::Folder* generations
       "the bytes of " + file.destination.text() + " with SHA-256 " + wanted.sha256->hex();
   if (unread) return fail(std::move(*unread).with("cannot look for " + bytes));
   return fail(no_such(bytes + " are not kept any more"));
+}
+
+/// Two destinations with the same bytes may lead to one generation: a second name for it would make
+/// one file of the two, and what is done to one would be done to both.
+void link_no_inode_twice(PlannedUpdate& update) {
+  std::vector<os::FileIdentity> taken;
+  for (const PlannedFile& file : update.plan.files) {
+    if (file.old_state) taken.push_back(*file.old_state->identity);
+  }
+  for (std::optional<step::Source>& source : update.sources) {
+    if (!source || !source->may_link) continue;
+    source->may_link = std::none_of(taken.begin(), taken.end(), [&](const os::FileIdentity& other) {
+      return other.same_inode(*source->identity);
+    });
+    taken.push_back(*source->identity);
+  }
 }
 
 Result<PlannedFile> plan_file(Journal& journal, os::Folder& folder,
@@ -219,7 +223,7 @@ Result<PlannedUpdate> plan_rollback(const Environment& env, Journal& journal, os
                                     TransactionTag tag) {
   UPDATE_TRY_ASSIGN(const Goal goal, goal_of(journal, options));
   UPDATE_TRY(check_all_configured(env, journal, goal));
-  UPDATE_TRY(folders.check_distinct(env.config.backup_suffix));
+  UPDATE_TRY(check_destinations(folders, &state, env.config.backup_suffix));
   PlannedUpdate update;
   Plan& plan = update.plan;
   plan.tag = tag;
@@ -244,6 +248,7 @@ Result<PlannedUpdate> plan_rollback(const Environment& env, Journal& journal, os
     plan.files.push_back(std::move(file));
     update.sources.push_back(std::move(source));
   }
+  link_no_inode_twice(update);
   if (generations) update.source_folders.push_back(std::move(*generations));
   update.nothing_to_do = all_unchanged(plan) && plan.from_version == plan.to_version;
   if (update.nothing_to_do) return update;

@@ -6,6 +6,7 @@
 #include "engine/base/layout.hpp"
 #include "engine/base/text.hpp"
 #include "engine/installation/accounts.hpp"
+#include "engine/transaction/generations.hpp"
 #include "engine/transaction/known_files.hpp"
 #include "engine/transaction/planning.hpp"
 #include "engine/transaction/state_folder.hpp"
@@ -146,6 +147,15 @@ Status check_previous(os::Folder& folder, const AbsolutePath& destination,
                   .hint("move it away"));
 }
 
+Status check_destinations(const TargetFolders& folders, os::Folder* state,
+                          const std::string& backup_suffix) {
+  UPDATE_TRY(folders.check_distinct(backup_suffix));
+  if (state == nullptr) return {};
+  UPDATE_TRY(folders.check_not_in(*state));
+  UPDATE_TRY_ASSIGN(const auto generations, find_generations(*state));
+  return generations ? folders.check_not_in(**generations) : Status();
+}
+
 void mark_unchanged(PlannedFile& file) {
   const bool both_absent = !file.old_state && !file.new_state;
   const bool equal = file.old_state && file.new_state && file.old_state->sha256 &&
@@ -166,7 +176,7 @@ Result<PlannedUpdate> plan_apply(const Environment& env, Journal* journal, os::F
   const Manifest& manifest = release.manifest();
   UPDATE_TRY(check_product(env, manifest));
   UPDATE_TRY(check_files(env, manifest));
-  UPDATE_TRY(folders.check_distinct(env.config.backup_suffix));
+  UPDATE_TRY(check_destinations(folders, state, env.config.backup_suffix));
   PlannedUpdate update;
   Plan& plan = update.plan;
   plan.tag = tag;

@@ -19,6 +19,11 @@ Result<std::optional<FileState>> look_at_present(Journal* journal, os::Folder& f
 Status check_previous(os::Folder& folder, const AbsolutePath& destination,
                       const std::string& backup_suffix);
 
+/// usage if two destinations are one file, or one is a file of our own in the state folder, by
+/// whatever links they are reached. `state` may be null.
+Status check_destinations(const TargetFolders& folders, os::Folder* state,
+                          const std::string& backup_suffix);
+
 /// Leaves a file out of the swap if old and new are equal in bytes, mode, owner and attributes.
 void mark_unchanged(PlannedFile& file);
 bool all_unchanged(const Plan& plan);

@@ -12,15 +12,6 @@
 namespace update {
 namespace {
 
-std::string_view state_name(Holds holds) {
-  switch (holds) {
-    case Holds::old_bytes: return "old";
-    case Holds::new_bytes: return "new";
-    case Holds::foreign: return "foreign";
-  }
-  return "";
-}
-
 const PlannedFile* planned_for(const Plan& plan, const std::string& destination) {
   const auto found =
       std::find_if(plan.files.begin(), plan.files.end(),
@@ -40,6 +31,16 @@ bool is_unchanged(const Result<Plan>& plan, const JournalFile& file) {
   return planned != nullptr ? planned->unchanged : file.old_sha256 == file.new_sha256;
 }
 
+/// What was there when it was abandoned, in the order of the files; nobody can tell from the
+/// outcome.
+std::vector<std::string> states_left(Journal& journal, const TransactionRecord& record) {
+  if (record.phase != Phase::abandoned) return {};
+  const auto events = journal.events_of(record.id);
+  if (!events) return {};
+  auto story = story_of(*events);
+  return story ? std::move(story->left) : std::vector<std::string>();
+}
+
 std::string finished_state(const TransactionRecord& record, const JournalFile& file,
                            bool unchanged) {
   const bool committed = record.phase == Phase::committed;
@@ -55,18 +56,11 @@ std::optional<std::string> generation_path(const Environment& env, os::Folder& s
   return (env.config.state / std::string(kGenerationsName) / generation_name(digest)).text();
 }
 
-const ConfiguredFile* configured_for(const Environment& env, const std::string& destination) {
-  const auto found = std::find_if(
-      env.config.files.begin(), env.config.files.end(),
-      [&](const ConfiguredFile& file) { return file.destination.text() == destination; });
-  return found == env.config.files.end() ? nullptr : &*found;
-}
-
 /// Where the old bytes of a finished transaction are: `.previous`, or a generation.
 std::optional<std::string> finished_backup(const Environment& env, os::Folder& state,
                                            Journal& journal, const TargetFolders& folders,
                                            const JournalFile& file) {
-  const ConfiguredFile* configured = configured_for(env, file.destination);
+  const ConfiguredFile* configured = env.config.find_file(file.destination);
   if (!file.old_sha256 || configured == nullptr) return std::nullopt;
   const AbsolutePath& destination = configured->destination;
   if (os::Folder* folder = folders.find_of(destination)) {
@@ -81,9 +75,7 @@ std::optional<std::string> finished_backup(const Environment& env, os::Folder& s
 Status look_now(const Plan& plan, const PlannedFile& planned, os::Folder& folder,
                 FileReport& report) {
   UPDATE_TRY_ASSIGN(const Holds holds, observe(folder, planned));
-  const bool absent = (holds == Holds::old_bytes && !planned.old_state) ||
-                      (holds == Holds::new_bytes && !planned.new_state);
-  report.state = planned.unchanged ? "unchanged" : absent ? "absent" : state_name(holds);
+  report.state = state_name(planned, holds);
   const std::string backup = plan.backup_name_of(planned);
   UPDATE_TRY_ASSIGN(const auto found, folder.lookup(backup));
   if (found) report.backup = (planned.destination.parent() / backup).text();
@@ -113,10 +105,12 @@ Result<std::vector<FileReport>> report_files(const Environment& env, os::Folder&
                     TargetFolders::find(env.root, destinations_of(env.config)));
   if (!is_final(record.phase)) return report_unfinished(env, journal, folders, record);
   const auto plan = recorded_plan(env, journal, record.id);
+  const std::vector<std::string> left = states_left(journal, record);
   std::vector<FileReport> reports;
   for (const JournalFile& file : record.files) {
     const bool unchanged = is_unchanged(plan, file);
     FileReport report{file, finished_state(record, file, unchanged), {}};
+    if (left.size() == record.files.size()) report.state = left[reports.size()];
     if (!unchanged) report.backup = finished_backup(env, state, journal, folders, file);
     reports.push_back(std::move(report));
   }
@@ -169,8 +163,7 @@ Result<std::vector<InstalledFile>> report_installed(const Environment& env, Jour
   return installed;
 }
 
-Result<AvailableDigests> available_digests(const Environment& env, os::Folder& state,
-                                           Journal& journal) {
+Result<WayBack> find_way_back(const Environment& env, os::Folder& state, Journal& journal) {
   std::set<Sha256Digest> generations;
   UPDATE_TRY_ASSIGN(const auto folder, find_generations(state));
   if (folder) {
@@ -179,10 +172,14 @@ Result<AvailableDigests> available_digests(const Environment& env, os::Folder& s
       if (const auto digest = parse_generation_name(name)) generations.insert(*digest);
     }
   }
-  AvailableDigests available;
+  WayBack way;
+  UPDATE_TRY_ASSIGN(way.unconfigured, journal.destinations());
+  std::erase_if(way.unconfigured, [&](const std::string& destination) {
+    return env.config.find_file(destination) != nullptr;
+  });
   for (const ConfiguredFile& configured : env.config.files) {
     const std::string destination = configured.destination.text();
-    std::set<Sha256Digest>& here = available[destination];
+    std::set<Sha256Digest>& here = way.digests[destination];
     here = generations;
     const auto place = open_trusted_parent(env.root, configured.destination);
     if (!place) continue;
@@ -193,13 +190,16 @@ Result<AvailableDigests> available_digests(const Environment& env, os::Folder& s
       if (digest) here.insert(*digest);
     }
   }
-  return available;
+  return way;
 }
 
-Result<bool> can_go_back_to(Journal& journal, const TransactionRecord& record,
-                            const AvailableDigests& available) {
+Result<bool> can_go_back_to(Journal& journal, const TransactionRecord& record, const WayBack& way) {
   if (record.phase != Phase::committed) return false;
-  for (const auto& [destination, digests] : available) {
+  for (const std::string& destination : way.unconfigured) {
+    UPDATE_TRY_ASSIGN(const bool changed, was_changed_since(journal, destination, record.id));
+    if (changed) return false;
+  }
+  for (const auto& [destination, digests] : way.digests) {
     UPDATE_TRY_ASSIGN(const auto held, held_after(journal, record.id, destination));
     if (!held || !held->existed()) continue;
     if (!held->sha256() || !digests.contains(*held->sha256())) return false;

@@ -40,15 +40,17 @@ struct InstalledFile {
 Result<std::vector<InstalledFile>> report_installed(const Environment& env, Journal* journal,
                                                     bool thorough);
 
-/// By destination: the digests that a rollback could find for it now, in place, beside it and among
-/// the generations.
-using AvailableDigests = std::map<std::string, std::set<Sha256Digest>>;
-Result<AvailableDigests> available_digests(const Environment& env, os::Folder& state,
-                                           Journal& journal);
+/// What a rollback could use now.
+struct WayBack {
+  /// By configured destination: what is in place, beside it and among the generations. The names
+  /// are believed; only a rollback reads what they lead to.
+  std::map<std::string, std::set<Sha256Digest>> digests;
+  std::vector<std::string> unconfigured;  ///< destinations of earlier updates: none may change
+};
+Result<WayBack> find_way_back(const Environment& env, os::Folder& state, Journal& journal);
 
-/// Can the state of all configured files right after `record` still be gone back to?
-Result<bool> can_go_back_to(Journal& journal, const TransactionRecord& record,
-                            const AvailableDigests& available);
+/// Can the state of all files right after `record` still be gone back to?
+Result<bool> can_go_back_to(Journal& journal, const TransactionRecord& record, const WayBack& way);
 
 /// Of the configured destinations, those that dpkg or rpm owns: "path (package)". For the plan of a
 /// dry run (F10).

@@ -1,6 +1,8 @@
 #include <gtest/gtest.h>
 
 #include "engine/transaction/generations.hpp"
+#include "engine/transaction/journal_file.hpp"
+#include "engine/transaction/report.hpp"
 #include "tests/fixture/world.hpp"
 
 namespace update {
@@ -105,6 +107,18 @@ TEST_F(NeedsOperator, AbandonTouchesNoDestinationAndKeepsTheBackups) {
   EXPECT_EQ(world.newest()->phase, Phase::abandoned);
   EXPECT_TRUE(world.leftovers().empty());
   EXPECT_TRUE(world.apply("1.2.0").status);
+}
+
+TEST_F(NeedsOperator, AnAbandonedUpdateReportsWhatWasFoundThen) {
+  ASSERT_TRUE(force(Force::abandon));
+  auto readable = open_journal_for_reading(world.env);
+  ASSERT_TRUE(readable && *readable);
+  const auto files =
+      report_files(world.env, *(*readable)->state, (*readable)->journal, *world.newest());
+  ASSERT_TRUE(files) << files.error().message();
+  std::vector<std::string> states;
+  for (const FileReport& file : *files) states.push_back(file.state);
+  EXPECT_EQ(states, (std::vector<std::string>{"new", "foreign", "new"}));
 }
 
 // Which version is installed is unknown then: the last one that is known may be nowhere else.

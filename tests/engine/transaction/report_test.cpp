@@ -38,8 +38,8 @@ std::vector<FileReport> files_of(const World& world, std::int64_t id) {
 
 bool is_kept(const World& world, std::int64_t id) {
   ReadableJournal read = readable(world);
-  const auto available = available_digests(world.env, *read.state, read.journal);
-  return can_go_back_to(read.journal, world.transaction(id).value(), available.value()).value();
+  const auto way = find_way_back(world.env, *read.state, read.journal);
+  return can_go_back_to(read.journal, world.transaction(id).value(), way.value()).value();
 }
 
 void configure(World& world, const std::string& name, const std::string& destination,
@@ -143,6 +143,16 @@ TEST(Report, AStateIsKeptIfEveryFileOfItIsNotOnlyThoseOfItsUpdate) {
   EXPECT_EQ(world.roll_back(to).status.error().code(), ErrorCode::not_found);
   EXPECT_FALSE(is_kept(world, 2));
   EXPECT_TRUE(is_kept(world, 4));
+}
+
+TEST(Report, AStateIsNotKeptWhereAChangedFileHasLeftTheConfiguration) {
+  World world;
+  ASSERT_TRUE(world.apply("1.0.0").status);
+  ASSERT_TRUE(world.apply("1.1.0").status);
+  ASSERT_TRUE(is_kept(world, 1));
+  world.env.config.files.pop_back();
+  EXPECT_FALSE(is_kept(world, 1));
+  EXPECT_TRUE(is_kept(world, 2)) << "what left is as that update left it";
 }
 
 }  // namespace

@@ -78,6 +78,44 @@ TEST(Rollback, CallsBytesThatCannotBeReadNotGone) {
   EXPECT_EQ(world.version(), "1.2.0");
 }
 
+// Only the mode was another: the bytes were at the destination, and nowhere else.
+TEST(Rollback, TakesBytesThatAreInPlaceAlready) {
+  World world;
+  ASSERT_TRUE(world.apply("1.0.0").status);
+  world.env.config.files[0].mode = 0700;
+  ASSERT_TRUE(world.apply("1.0.0").status);
+  ASSERT_TRUE(world.apply("1.1.0").status);
+  RollbackOptions to;
+  to.target = TransactionId{2};
+  ASSERT_TRUE(world.roll_back(to).status);
+  ASSERT_EQ(world.fake.files.info(world.destination("alpha"))->mode, 0700U);
+  to.target = TransactionId{1};
+  const UpdateReport report = world.roll_back(to);
+  ASSERT_TRUE(report.status) << report.status.error().message();
+  EXPECT_EQ(world.version(), "1.0.0");
+  EXPECT_EQ(world.fake.files.info(world.destination("alpha"))->mode, 0755U);
+}
+
+// They share a generation. One inode for both, and a chmod of one was a chmod of the other.
+TEST(Rollback, NeverMakesOneFileOfTwoDestinations) {
+  World world;
+  for (const std::string& name : World::names()) {
+    world.fake.files.put_file(world.destination(name), "the same in all", 0755);
+  }
+  for (const char* version : {"1.0.0", "1.1.0", "1.2.0"}) {
+    ASSERT_TRUE(world.apply(version).status);
+  }
+  RollbackOptions to;
+  to.target = TransactionId{0};
+  const UpdateReport report = world.roll_back(to);
+  ASSERT_TRUE(report.status) << report.status.error().message();
+  const auto alpha = world.fake.files.info(world.destination("alpha"))->identity;
+  const auto beta = world.fake.files.info(world.destination("beta"))->identity;
+  const auto gamma = world.fake.files.info(world.destination("gamma"))->identity;
+  EXPECT_EQ(world.fake.files.read(world.destination("gamma")), "the same in all");
+  EXPECT_FALSE(alpha.same_inode(beta) || beta.same_inode(gamma) || gamma.same_inode(alpha));
+}
+
 TEST(Rollback, LeavesASickVersionThoughTheBaselineIsRequired) {
   World world;
   ASSERT_TRUE(world.apply("1.0.0").status);

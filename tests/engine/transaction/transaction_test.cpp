@@ -348,5 +348,24 @@ TEST(Apply, AnExcusedDoctorPassesNoVerdict) {
   EXPECT_EQ(world.newest()->verdict, "skipped");
 }
 
+// The configuration's check goes by the path; the update replaced the journal and said 0.
+TEST(Apply, RefusesADestinationThatALinkLeadsAmongItsOwnFiles) {
+  World world;
+  ASSERT_TRUE(world.apply("1.0.0").status);
+  ASSERT_TRUE(world.apply("1.1.0").status);
+  ASSERT_TRUE(world.apply("1.2.0").status);
+  const std::string state = World::kState;
+  for (const std::string& inside : {std::string(), std::string("/generations")}) {
+    const std::string link = "/usr/local/own" + std::to_string(inside.size());
+    world.fake.files.symlink(link, state + inside);
+    world.env.config.files[0].destination = AbsolutePath::parse(link + "/journal.db").value();
+    const UpdateReport report = world.apply("1.3.0");
+    ASSERT_FALSE(report.status);
+    EXPECT_EQ(report.status.error().code(), ErrorCode::usage);
+    EXPECT_TRUE(world.fake.files.read(state + "/journal.db")->starts_with("SQLite format 3"));
+    EXPECT_FALSE(world.fake.files.exists(state + "/generations/journal.db"));
+  }
+}
+
 }  // namespace
 }  // namespace update
