@@ -114,6 +114,7 @@ std::string audit_document(const AuditReport& audit, const Error* error) {
   json["events"] = audit.events;
   json["first_bad_seq"] = or_null(audit.first_bad_seq);
   json["begins_after_lost_journal"] = or_null(audit.begins_after_lost_journal);
+  json["newer_schema"] = or_null(audit.newer_schema);
   return to_text(json);
 }
 

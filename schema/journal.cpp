@@ -158,12 +158,15 @@ Status Journal::create(const JournalLocation& location, std::int64_t first_seq,
   return built;
 }
 
+Result<std::int64_t> min_writer_of(Database& database) {
+  return database.integer("SELECT min_writer FROM compatibility");
+}
+
 namespace {
 
 /// newer_journal: this program may only read it.
 Status check_writer(Database& database, const std::string& path, std::int64_t schema) {
-  UPDATE_TRY_ASSIGN(const std::int64_t min_writer,
-                    database.integer("SELECT min_writer FROM compatibility"));
+  UPDATE_TRY_ASSIGN(const std::int64_t min_writer, min_writer_of(database));
   if (min_writer <= newest_schema()) return {};
   return fail(
       Error(ErrorCode::newer_journal,

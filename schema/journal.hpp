@@ -82,6 +82,9 @@ struct AuditReport {
   std::string finding;                        ///< empty: none
   std::optional<std::int64_t>
       begins_after_lost_journal;  ///< the first sequence number after the loss
+  /// Newer than this program: of its rules and tables only what an older one must find in it was
+  /// checked, and where that may not write it, the chain alone.
+  std::optional<std::int64_t> newer_schema;
 };
 
 enum class Durability : std::uint8_t {
@@ -163,7 +166,7 @@ class Journal {
   Result<std::vector<Sha256Digest>> kept();
 
   /// Recomputes every hash, the chain, the anchor row, and the transactions and files from the
-  /// events.
+  /// events. Of a newer schema, what this program knows (AuditReport::newer_schema).
   Result<AuditReport> verify();
 
   /// Bytes in the WAL file's frames since the last checkpoint.

@@ -1,6 +1,7 @@
 // The audit. It believes only the program's own migrations: it walks the chain and plays every
 // event again into a fresh database in memory, whose triggers judge each event anew, and then
 // compares that database's tables with those of the journal, row by row and both ways.
+#include <algorithm>
 #include <compare>
 #include <utility>
 
@@ -86,6 +87,7 @@ class Audit {
   Status replay(const Event& event);
   Status check_anchor();
   Status check_projections();
+  Result<Finding> compare_table(const char* table, const char* keys, int key_count);
   Status check_pages();
   Status find_loss();
   bool clean() const { return report_.finding.empty(); }
@@ -95,7 +97,7 @@ class Audit {
   }
 
   Database& database_;
-  std::optional<Database> replay_;  ///< none for a schema that this program doesn't know
+  std::optional<Database> replay_;  ///< none where the events may mean what we don't know
   Finding schema_finding_;
   AuditReport report_;
   std::int64_t last_seq_ = 0;
@@ -103,16 +105,23 @@ class Audit {
 };
 
 Status Audit::make_replay(std::int64_t schema) {
-  // What a newer program's triggers make of an event is not ours to judge.
-  if (schema > newest_schema()) return {};
+  if (schema > newest_schema()) report_.newer_schema = schema;
+  // A newer journal that we may write, we must understand: our tables are still in it.
+  if (report_.newer_schema) {
+    UPDATE_TRY_ASSIGN(const std::int64_t min_writer, min_writer_of(database_));
+    if (min_writer > newest_schema()) return {};
+  }
   UPDATE_TRY_ASSIGN(Database replay, Database::open_in_memory());
   replay_ = std::move(replay);
-  UPDATE_TRY(migrate(*replay_, migrations().first(static_cast<std::size_t>(schema))));
-  UPDATE_TRY_ASSIGN(schema_finding_,
-                    first_difference(database_, *replay_,
-                                     "SELECT name, type, tbl_name, sql FROM sqlite_schema"
-                                     " ORDER BY name, type",
-                                     1));
+  const std::int64_t known = std::min(schema, newest_schema());
+  UPDATE_TRY(migrate(*replay_, migrations().first(static_cast<std::size_t>(known))));
+  if (!report_.newer_schema) {
+    UPDATE_TRY_ASSIGN(schema_finding_,
+                      first_difference(database_, *replay_,
+                                       "SELECT name, type, tbl_name, sql FROM sqlite_schema"
+                                       " ORDER BY name, type",
+                                       1));
+  }
   // Replayed events are dropped again, so that the memory does not grow with their details; and
   // what guards finished rows against others only costs time here.
   int off = 1;
@@ -134,6 +143,11 @@ Status Audit::replay(const Event& event) {
   }
   if (Status legal = insert_event(*replay_, event); !legal) {
     if (legal.error().code() != ErrorCode::failed) return legal;
+    // What a newer program's rules make of an event is not ours to judge.
+    if (report_.newer_schema) {
+      replay_.reset();
+      return {};
+    }
     note(event.seq,
          "event " + std::to_string(event.seq) + " can't have happened: " + legal.error().message());
   }
@@ -216,26 +230,39 @@ Status Audit::check_anchor() {
   return {};
 }
 
+/// In the columns that we know: a newer schema may have more.
+Result<Finding> Audit::compare_table(const char* table, const char* keys, int key_count) {
+  const std::string name(table);
+  UPDATE_TRY_ASSIGN(const std::string columns,
+                    replay_->text(("SELECT group_concat('\"' || name || '\"') FROM"
+                                   " pragma_table_info('" +
+                                   name + "')")
+                                      .c_str()));
+  const std::string rows = "SELECT " + columns + " FROM \"" + name + "\" ORDER BY " + keys;
+  return first_difference(database_, *replay_, rows.c_str(), key_count);
+}
+
 Status Audit::check_projections() {
   struct Table {
     const char* name;
-    const char* rows;
-    int keys;
+    const char* keys;
+    int key_count;
+    bool may_grow;  ///< in a newer schema
   };
   static constexpr Table kTables[] = {
-      {"legal_transition", "SELECT * FROM legal_transition ORDER BY from_phase, to_phase", 2},
-      {"compatibility", "SELECT * FROM compatibility ORDER BY only", 1},
-      {"transaction", "SELECT * FROM \"transaction\" ORDER BY id", 1},
-      {"file", "SELECT * FROM file ORDER BY transaction_id, name", 2},
-      {"kept", "SELECT * FROM kept ORDER BY sha256", 1},
-      {"anchor", "SELECT * FROM anchor ORDER BY only", 1},
+      {"legal_transition", "from_phase, to_phase", 2, true},
+      {"compatibility", "only", 1, true},
+      {"transaction", "id", 1, false},
+      {"file", "transaction_id, name", 2, false},
+      {"kept", "sha256", 1, false},
+      {"anchor", "only", 1, false},
   };
   for (const Table& table : kTables) {
+    if (report_.newer_schema && table.may_grow) continue;
     // Before its first event, a journal that goes on from a lost one has only its anchor to know
     // where.
     if (report_.events == 0 && std::string_view(table.name) == "anchor") continue;
-    UPDATE_TRY_ASSIGN(const Finding row,
-                      first_difference(database_, *replay_, table.rows, table.keys));
+    UPDATE_TRY_ASSIGN(const Finding row, compare_table(table.name, table.keys, table.key_count));
     if (row) {
       note(std::nullopt,
            "table " + std::string(table.name) + ", row " + *row + ": is not what the events say");

@@ -22,6 +22,9 @@ inline constexpr std::string_view kZeroHash =
 #define UPDATE_EVENT_COLUMNS \
   "seq, transaction_id, from_phase, to_phase, at_us, detail, previous_hash, hash"
 
+/// The lowest schema that a program must know to write this database.
+Result<std::int64_t> min_writer_of(Database& database);
+
 Result<Event> read_event(Row row);
 /// The hash of an event from all its other members (journal.md, "The hash chain").
 Sha256Digest hash_of(const Event& event);

@@ -29,6 +29,12 @@ std::string audit_text(const AuditReport& audit) {
     text += "the chain begins after a lost journal, at event " +
             std::to_string(*audit.begins_after_lost_journal) + "\n";
   }
+  if (audit.newer_schema) {
+    text +=
+        "the journal is of schema " + std::to_string(*audit.newer_schema) +
+        ", which this program does not know: its rules were not checked, and of its tables only "
+        "what an older program may rely on; a newer banger-update checks all of it\n";
+  }
   return audit.finding.empty() ? text + "the chain is whole\n" : text;
 }
 

@@ -167,6 +167,7 @@ TEST(Json, FindingsAreErrorsWithWhatWasFound) {
   const Json checked = parsed(audit_document(audit, nullptr));
   EXPECT_EQ(checked["verified"], true);
   EXPECT_EQ(checked["begins_after_lost_journal"], 2);
+  EXPECT_TRUE(checked["newer_schema"].is_null());
 }
 
 TEST(Json, ExportedEventHoldsTheDetailAsItIsStored) {

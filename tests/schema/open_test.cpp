@@ -178,7 +178,25 @@ TEST(NewerJournal, IsOtherwiseReadAndNeverWritten) {
   EXPECT_EQ(value_of(journal.unfinished())->id.value, 2);
   EXPECT_EQ(value_of(journal.installed_version()), "1.1.0");
   EXPECT_EQ(value_of(journal.list({})).size(), 2U);
-  EXPECT_EQ(value_of(journal.verify()).finding, "");
+  const AuditReport report = value_of(journal.verify());
+  EXPECT_EQ(report.finding, "");
+  EXPECT_EQ(report.newer_schema, newest_schema() + 3) << "what was not checked is said";
+}
+
+// user_version is in no hash: it must not take the other tables out of the audit.
+TEST(NewerJournal, WhatAnOlderProgramReliesOnIsStillCompared) {
+  for (const char* edit :
+       {"UPDATE \"transaction\" SET to_version = '9.9.9'", "UPDATE file SET size = 1",
+        "DELETE FROM file WHERE name = 'banger'", "INSERT INTO kept VALUES (printf('%064d', 1), 1)",
+        "UPDATE anchor SET last_transaction = 7"}) {
+    const JournalFolder folder;
+    make_newer(folder.journal(), newest_schema());
+    PlainDatabase(folder.journal()).tamper(edit);
+    Journal journal = value_of(Journal::open_for_reading({folder.journal(), ""}, ReadMode::shared));
+    const AuditReport report = value_of(journal.verify());
+    EXPECT_NE(report.finding, "") << edit;
+    EXPECT_EQ(report.newer_schema, newest_schema() + 3);
+  }
 }
 
 TEST(NewerJournal, ItsChainIsStillChecked) {
