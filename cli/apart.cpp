@@ -132,7 +132,10 @@ UpdateReport report_of(const Environment& env, const Newest& before, Error error
     return report;
   }
   const bool is_new = *newest && before && (!*before || (*newest)->id > (*before)->id);
-  if (is_new) report.transaction = (*newest)->id;
+  if (is_new) {
+    report.transaction = (*newest)->id;
+    report.record = *newest;
+  }
   report.status = is_new || is_unfinished(*newest) ? outcome_of(**newest, std::move(error))
                                                    : Status(fail(std::move(error)));
   return report;

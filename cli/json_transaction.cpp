@@ -39,12 +39,13 @@ Json record_json(const TransactionRecord& record, std::optional<std::int64_t> me
                                       : Json(nullptr);
   const auto duration_ms = measured_ms ? measured_ms : duration_of(record);
   return {{"id", record.id.value},
-          {"kind", record.kind},
+          {"kind", record.kind.empty() ? Json(nullptr) : Json(record.kind)},
           {"from_version", or_null(record.from_version)},
           {"to_version", or_null(record.to_version)},
           {"phase", name_of(record.phase)},
           {"outcome", or_null(record.outcome)},
-          {"started_at", format_time(record.started_at_us)},
+          {"started_at",
+           record.boot_id.empty() ? Json(nullptr) : Json(format_time(record.started_at_us))},
           {"finished_at", time_or_null(record.finished_at_us)},
           {"duration_ms", or_null(duration_ms)},
           {"error", std::move(shown_error)},

@@ -51,6 +51,11 @@ std::optional<TransactionView> try_load(const Context& context, const Environmen
   return std::nullopt;
 }
 
+TransactionView load_or(const Context& context, const Environment& env, TransactionRecord known) {
+  auto view = try_load(context, env, known.id);
+  return view ? std::move(*view) : TransactionView{std::move(known), {}, {}, std::nullopt};
+}
+
 Result<std::optional<TransactionView>> load_unfinished(const Environment& env) {
   UPDATE_TRY_ASSIGN(auto readable, open_journal_for_reading(env));
   if (!readable) return std::nullopt;

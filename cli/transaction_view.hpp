@@ -31,6 +31,9 @@ Result<TransactionView> load_transaction(const Environment& env, TransactionId i
 std::optional<TransactionView> try_load(const Context& context, const Environment& env,
                                         std::optional<TransactionId> id);
 
+/// The same, and then what was known of it when it ended.
+TransactionView load_or(const Context& context, const Environment& env, TransactionRecord known);
+
 /// The one that is not finished, if there is one.
 Result<std::optional<TransactionView>> load_unfinished(const Environment& env);
 

@@ -58,18 +58,14 @@ int tell_success(const Context& context, const Environment& env, const UpdateRep
     say(context, version_text(version) + " is already installed\n");
     return 0;
   }
-  auto view = try_load(context, env, report.transaction);
-  if (!view) {
-    // The outcome is known even where the journal cannot be read again.
-    TransactionRecord record;
-    record.id = *report.transaction;
-    record.phase = Phase::committed;
-    record.outcome = "committed";
-    view = TransactionView{std::move(record), {}, {}, std::nullopt};
-  }
-  view->measured_ms = measured_ms;
-  print_document(context, transaction_document(*view, nullptr, earlier));
-  say(context, success_text(*view));
+  TransactionRecord known;
+  known.id = *report.transaction;
+  known.phase = Phase::committed;
+  known.outcome = std::string(name_of(Phase::committed));
+  TransactionView view = load_or(context, env, report.record.value_or(std::move(known)));
+  view.measured_ms = measured_ms;
+  print_document(context, transaction_document(view, nullptr, earlier));
+  say(context, success_text(view));
   return 0;
 }
 

@@ -286,9 +286,7 @@ Result<RecoverReport> recover_once(Session& session, const RecoverRequest& reque
     auto recovered = recover_transaction(session, *record, request);
     if (!recovered) return fail(midway(std::move(recovered).error()));
     if (*recovered) {
-      report.recovered = record->id;
-      UPDATE_TRY_ASSIGN(record, session.journal().transaction(record->id));
-      report.ended = record->phase;
+      UPDATE_TRY_ASSIGN(report.recovered, session.journal().transaction(record->id));
     }
   } else {
     UPDATE_TRY(settle(session));

@@ -26,8 +26,7 @@ struct RecoverRequest {
 };
 
 struct RecoverReport {
-  std::optional<TransactionId> recovered;  ///< none: nothing was unfinished
-  Phase ended = Phase::stage;              ///< where it is now, if one was
+  std::optional<TransactionRecord> recovered;  ///< as it is now; none: nothing was unfinished
   std::size_t orphans_removed = 0;
 };
 

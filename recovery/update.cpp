@@ -39,7 +39,10 @@ class Updater {
     step::Context context{*session, update.plan, folders};
     if (update.plan.kind == TransactionKind::rollback) session->allow_reserve();
     Status ended = run_transaction(context, update.sources);
-    if (context.begun) report_.transaction = id;
+    if (context.begun) {
+      report_.transaction = id;
+      report_.record = session->look_back(id);
+    }
     session->checkpoint_if_large();
     return ended;
   }
@@ -59,7 +62,7 @@ class Updater {
       if (before) report_.transaction = before->id;
       return fail(std::move(recovered).error());
     }
-    report_.recovered = recovered->recovered;
+    if (recovered->recovered) report_.recovered = recovered->recovered->id;
     return {};
   }
 

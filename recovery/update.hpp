@@ -14,6 +14,7 @@ namespace update {
 
 struct UpdateReport {
   std::optional<TransactionId> transaction;  ///< none: none was begun
+  std::optional<TransactionRecord> record;   ///< of it, at its end; none: not readable any more
   std::optional<TransactionId> recovered;    ///< an earlier one that was recovered first
   Status status;  ///< as engine/transaction/transaction.hpp says; success without a transaction:
                   ///< nothing was to be done

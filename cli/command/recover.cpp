@@ -133,17 +133,9 @@ Result<int> run_recover(Context& context) {
     say(context, "nothing was unfinished\n");
     return 0;
   }
-  const auto view = try_load(context, env, report->recovered);
-  if (!view) {
-    TransactionRecord record;
-    record.id = *report->recovered;
-    record.phase = report->ended;
-    const TransactionView known{std::move(record), {}, {}, std::nullopt};
-    if (context.global.json) print_document(context, recovered_document(&known, nullptr));
-    return 0;
-  }
-  if (context.global.json) print_document(context, recovered_document(&*view, nullptr));
-  say(context, outcome_text(view->record));
+  const TransactionView view = load_or(context, env, *report->recovered);
+  if (context.global.json) print_document(context, recovered_document(&view, nullptr));
+  say(context, outcome_text(view.record));
   return 0;
 }
 

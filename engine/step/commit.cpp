@@ -6,6 +6,7 @@ namespace update::step {
 
 Status commit(Context& context, Phase from, Verdict verdict) {
   UPDATE_TRY(context.folders.check_in_place(context.env().root));
+  UPDATE_TRY(context.session.check_in_place());
   UPDATE_TRY_ASSIGN(const bool swapped, is_swapped(context));
   if (!swapped) return fail(ErrorCode::needs_operator, describe_strangers(context));
   return context.session.record(context.plan.tag.id, from, Phase::committed,

@@ -104,7 +104,8 @@ Status watch_units(Context& context);
 Result<BaselineResult> baseline(const Environment& env, const Plan& plan);
 
 // commit: the update is the installed version.
-/// Looks once more that the destinations hold the very files that were judged, then records it.
+/// Looks once more that the destinations hold the very files that were judged, and that the state
+/// folder is where it was, then records it.
 /// Durable on return.
 Status commit(Context& context, Phase from, Verdict verdict);
 

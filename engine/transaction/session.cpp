@@ -225,6 +225,25 @@ Status Session::resolve_unknown_commit(const std::vector<NewEvent>& events, Dura
   return append(events, durability);
 }
 
+std::optional<TransactionRecord> Session::look_back(TransactionId id) {
+  if (!journal_) return std::nullopt;
+  auto record = journal_->transaction(id);
+  return record ? std::move(*record) : std::nullopt;
+}
+
+Status Session::check_in_place() const {
+  UPDATE_TRY_ASSIGN(const auto found, find_state_folder(*env_));
+  UPDATE_TRY_ASSIGN(const os::FileInfo held, state_->info());
+  if (found) {
+    UPDATE_TRY_ASSIGN(const os::FileInfo now, (*found)->info());
+    if (now.identity.same_inode(held.identity)) return {};
+  }
+  return fail(Error(ErrorCode::needs_operator, env_->config.state.text() +
+                                                   " is not the folder any more that this update "
+                                                   "was recorded in")
+                  .hint("bring it back, then look at it with: banger-update status"));
+}
+
 void Session::anchor(TransactionId last_final, Phase outcome) {
   if (!last_hash_) return;
   // Tidying after an older update does not make it the last one.

@@ -79,6 +79,13 @@ class Session {
   NewEvent make_event(std::optional<TransactionId> id, std::optional<Phase> from,
                       std::optional<Phase> to, std::string detail) const;
 
+  /// The transaction as the journal has it now; none where that cannot be read (any more).
+  std::optional<TransactionRecord> look_back(TransactionId id);
+
+  /// needs_operator if the path of the state folder leads elsewhere by now: nobody would find there
+  /// what is recorded here.
+  Status check_in_place() const;
+
   /// Writes head and empties the intent, after an outcome: neither is synced, neither is an error
   /// for the update (journal.md).
   void anchor(TransactionId last_final, Phase outcome);

@@ -350,5 +350,23 @@ TEST(Regression, AnUpdateOfLargeFilesNeedsNoThreads) {
   EXPECT_EQ(read_file(host.bin("alpha")), large);
 }
 
+// It was committed, with 0, in a journal that nobody would find.
+TEST(Regression, AnUpdateWhoseStateFolderIsMovedAwayIsNotCommitted) {
+  Host host;
+  host.install("1.0.0");
+  const std::string state = host.path("state");
+  const std::string moved = host.path("moved");
+  host.doctor("test \"$BANGER_UPDATE_PHASE\" != doctor || mv " + state + " " + moved);
+  const Ended ended = host.run({"apply", host.release("2.0.0")});
+  EXPECT_EQ(ended.code, 4) << ended.out << ended.err;
+  EXPECT_TRUE(contains(ended.err, state)) << ended.err;
+  host.doctor("exit 0");
+  std::filesystem::rename(moved, state);
+  // Every file is new, and the doctor had found them well.
+  EXPECT_EQ(host.run({"recover"}).code, 0);
+  EXPECT_EQ(host.json({"status"})["installed_version"], "2.0.0");
+  EXPECT_EQ(host.installed(), "2.0.0");
+}
+
 }  // namespace
 }  // namespace update::scenario
