@@ -360,11 +360,19 @@ TEST_F(AddToImage, AtTheFirstSecondOfAllAFreedInodeIsStillAFreedOne) {
   TreeBuilder old;
   old.file(0, "one", "one");
   old.file(0, "other", "other");
+  old.folder(0, "folder");
   make(old, 16 * kMiB);
   TreeBuilder added;
   added.again(0, "other", added.file(0, "one", "new"));
   now_s_ = 0;
   ASSERT_TRUE(add(added, "/"));
+  expect_clean(scratch_ / "image");
+  // While the last change of the image is as early, e2fsck believes any time. This one takes no
+  // inode.
+  TreeBuilder later;
+  later.folder(0, "folder");
+  now_s_ = 1'700'000'000;
+  ASSERT_TRUE(add(later, "/"));
   expect_clean(scratch_ / "image");
 }
 
