@@ -36,7 +36,9 @@ Result<std::string> check_opened(ext2_filsys fs, std::uint64_t facts_bytes, std:
   check_superblock(state);
   if (check_groups(state)) {
     check_inodes(state);
+    check_journal(state);
     check_hidden(state);
+    check_quotas(state);
     check_folders(state);
     check_counts(state);
   }
@@ -119,8 +121,7 @@ bool CheckState::is_hidden(ext2_ino_t inode) const {
   const ext2_super_block& super = *fs->super;
   return (inode < EXT2_FIRST_INO(fs->super) && inode != EXT2_ROOT_INO) ||
          (inode == super.s_orphan_file_inum && ext2fs_has_feature_orphan_file(fs->super) != 0) ||
-         inode == super.s_prj_quota_inum || inode == super.s_usr_quota_inum ||
-         inode == super.s_grp_quota_inum ||
+         is_quota_file(super, inode) ||
          (inode == super.s_journal_inum && ext2fs_has_feature_journal(fs->super) != 0);
 }
 

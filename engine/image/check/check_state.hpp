@@ -2,6 +2,7 @@
 
 #include <ext2fs/ext2fs.h>
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -80,6 +81,30 @@ class FactsTable {
   InodeFacts unused_;
 };
 
+/// What the inodes of one owner take, as a file of quotas counts it.
+struct QuotaUse {
+  std::uint64_t bytes = 0;
+  std::uint64_t inodes = 0;
+  bool operator==(const QuotaUse&) const = default;
+};
+
+enum class QuotaKind : std::uint8_t { user, group, project };
+
+/// By their kind and number. Of images that have quotas: owners cost memory.
+class QuotaUses {
+ public:
+  using Owners = std::unordered_map<std::uint32_t, QuotaUse>;
+  void add(QuotaKind kind, std::uint32_t owner, const QuotaUse& use) {
+    QuotaUse& sum = owners_[static_cast<std::size_t>(kind)][owner];
+    sum.bytes += use.bytes;
+    sum.inodes += use.inodes;
+  }
+  const Owners& of(QuotaKind kind) const { return owners_[static_cast<std::size_t>(kind)]; }
+
+ private:
+  std::array<Owners, 3> owners_;
+};
+
 struct BitmapFree {
   void operator()(ext2fs_block_bitmap bitmap) const { ext2fs_free_block_bitmap(bitmap); }
 };
@@ -104,6 +129,7 @@ struct CheckState {
   Bitmap used;  ///< clusters, as they were found to be used
   FactsTable inodes;
   std::unordered_map<ext2_ino_t, FolderFacts> folders;
+  QuotaUses quotas;
 };
 
 /// What the superblock says of parts that it says the image has not.
@@ -112,8 +138,15 @@ void check_superblock(CheckState& state);
 /// that nothing else can be looked at.
 bool check_groups(CheckState& state);
 void check_inodes(CheckState& state);
-/// What no folder names: the journal, quotas, the block against double mounts.
+/// What no folder names: space for more descriptors, orphans, the block against double mounts.
 void check_hidden(CheckState& state);
+void check_journal(CheckState& state);
+/// Is there one that the image does not hold itself?
+bool names_other_journal(const ext2_super_block& super);
+/// The files of quotas, against what the inodes take.
+void check_quotas(CheckState& state);
+/// Is it a file of quotas, as the superblock says?
+bool is_quota_file(const ext2_super_block& super, ext2_ino_t number);
 /// Entries, and that each folder is below the top.
 void check_folders(CheckState& state);
 /// The hash tree of a large folder.
