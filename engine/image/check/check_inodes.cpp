@@ -284,11 +284,7 @@ void InodeCheck::check_size(const DiskInode& inode, const Kind& kind) {
     if (run.written) end = run.logical + run.length;
   }
   if (kind.use == InodeUse::folder) {
-    const bool too_large =
-        inode.raw().i_size_high != 0 && ext2fs_has_feature_largedir(fs_->super) == 0;
-    if (size % block != 0 || size / block != end || too_large) {
-      state_.found(inode.number(), "has a wrong size");
-    }
+    if (size % block != 0 || size / block != end) state_.found(inode.number(), "has a wrong size");
   } else if (size > kMostSmall && kind.use == InodeUse::file &&
              ext2fs_has_feature_large_file(fs_->super) == 0) {
     state_.found(inode.number(), "is larger than the image says that files are");

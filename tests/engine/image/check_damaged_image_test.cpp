@@ -292,7 +292,6 @@ INSTANTIATE_TEST_SUITE_P(
                "feature casefold\nset_inode_field /one/other flags 0x40080000\n"},
         Damage{"FoldsCaseOfNoFeature", "set_inode_field /one flags 0x40080000\n"},
         Damage{"EncryptedWithoutContext", "set_inode_field /one/other flags 0x80800\n"},
-        Damage{"FolderSizeHigh", "set_inode_field /one size 0x100001000\n"},
         Damage{"ReservedMode", "set_inode_field <6> mode 0100644\n"},
         Damage{"BootLoaderFolder", "set_inode_field <5> mode 0040755\n"},
         Damage{"ResizeMode", "set_inode_field <7> mode 0120600\n"},
