@@ -51,34 +51,41 @@ struct FolderFacts {
   ext2_ino_t above = 0;     ///< what its ".." says
 };
 
-/// The facts of all inodes. Groups whose inodes were never used have none, so that the memory grows
-/// with what an image has, and not with what it could have.
+/// The facts of all inodes. Those of inodes that are not used, nor named, have no place of their
+/// own, so that the memory grows with what an image has, and not with what it could have.
 class FactsTable {
  public:
   explicit FactsTable(ext2_filsys fs);
-  /// How much memory it takes.
-  static std::uint64_t bytes_for(ext2_filsys fs);
+  /// The most memory that they may take, by what the groups say of their use.
+  static std::uint64_t most_bytes(ext2_filsys fs);
 
+  /// To be changed; a place is made for them.
   InodeFacts& at(ext2_ino_t number);
-  bool has_group(dgrp_t group) const { return begins_[group] != kNone; }
-  /// Of each inode that has facts, in rising order, until `goes_on` says no.
+  InodeFacts get(ext2_ino_t number) const {
+    const Part* const part = parts_[(number - 1) / kPart].get();
+    return part != nullptr ? (*part)[(number - 1) % kPart] : InodeFacts{};
+  }
+  /// Has any of these a place?
+  bool has_any(ext2_ino_t first, ext2_ino_t count) const;
+  /// Of each inode that has a place, in rising order, until `goes_on` says no.
   template <class Visit, class GoesOn>
   void for_each(const Visit& visit, const GoesOn& goes_on) const {
-    for (dgrp_t group = 0; group < begins_.size(); ++group) {
-      if (!has_group(group)) continue;
-      for (ext2_ino_t inside = 0; inside < per_group_ && goes_on(); ++inside) {
-        visit(group * per_group_ + inside + 1);
+    for (std::size_t part = 0; part < parts_.size(); ++part) {
+      if (parts_[part] == nullptr) continue;
+      const std::size_t first = part * kPart + 1;
+      for (std::size_t number = first; number < first + kPart && number <= count_; ++number) {
+        if (!goes_on()) return;
+        visit(static_cast<ext2_ino_t>(number));
       }
     }
   }
 
  private:
-  static constexpr std::uint64_t kNone = UINT64_MAX;
+  static constexpr std::size_t kPart = 1024;
+  using Part = std::array<InodeFacts, kPart>;
 
-  ext2_ino_t per_group_;
-  std::vector<std::uint64_t> begins_;  ///< by group: where its facts begin, or kNone
-  std::vector<InodeFacts> facts_;
-  InodeFacts unused_;
+  std::size_t count_;
+  std::vector<std::unique_ptr<Part>> parts_;
 };
 
 /// What the inodes of one owner take, as a file of quotas counts it.
