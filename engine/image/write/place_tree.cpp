@@ -151,7 +151,7 @@ class Placer {
     UPDATE_TRY_ASSIGN(const ext2_inode inode, read_inode(fs_, number));
     if (kind_of(inode.i_mode) != kind_of(entry.type)) {
       return fail(ErrorCode::failed,
-                  quote(tree_.path(index)) + " is " + std::string(kind_of(inode.i_mode)) +
+                  quote(tree_.image_path(index)) + " is " + std::string(kind_of(inode.i_mode)) +
                       " in the image, and would become " + std::string(kind_of(entry.type)));
     }
     UPDATE_TRY(read_attributes(index, number));
@@ -170,7 +170,7 @@ class Placer {
     const auto is_far = [](const DiskAttribute& attribute) { return attribute.value_inode != 0; };
     if (std::none_of(all.begin(), all.end(), is_far)) return {};
     return fail(ErrorCode::failed,
-                quote(tree_.path(index)) +
+                quote(tree_.image_path(index)) +
                     " has, in the image, an attribute with an inode of its own (ea_inode): it is "
                     "not replaced");
   }
