@@ -102,7 +102,9 @@ Status DiskAttributes::read_entries(ext2_ino_t number, std::string_view area, st
     } else if (const std::size_t offset = values + entry.e_value_offs; entry.e_value_size == 0) {
       found.is_outside = offset > area.size();
     } else {
-      if (offset > area.size() || entry.e_value_size > area.size() - offset) {
+      // Up to a whole word, as the kernel takes it.
+      if (offset > area.size() ||
+          EXT2_EXT_ATTR_SIZE(std::uint64_t{entry.e_value_size}) > area.size() - offset) {
         return fail(damaged_attributes(number));
       }
       found.value = area.substr(offset, entry.e_value_size);

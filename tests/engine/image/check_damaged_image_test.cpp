@@ -158,6 +158,16 @@ TEST_F(CheckAttributes, AValueAtTheEndOfTheNamesIsFound) {
   expect_damage(image_, "has damaged extended attributes");
 }
 
+TEST_F(CheckAttributes, AValueWhoseLastWordIsCutIsFound) {
+  ASSERT_TRUE(image_.debugfs("ea_set /one/other user.a abc\n"));
+  ASSERT_EQ(joined(check(image_)), "");
+  const std::uint64_t place = image_.inode_at("/one/other") + kFirst + kValuePlace;
+  image_.patch_number<std::uint32_t>(image_.inode_at("/one/other") + kFirst + 12, 0);
+  image_.patch_number<std::uint16_t>(
+      place, static_cast<std::uint16_t>(image_.number<std::uint16_t>(place) + 1));
+  expect_damage(image_, "has damaged extended attributes");
+}
+
 TEST_F(CheckAttributes, ValuesThatShareBytesAreFound) {
   clear_hashes();
   ASSERT_EQ(joined(check(image_)), "");
