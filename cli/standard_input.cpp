@@ -26,20 +26,17 @@ class SpooledContents final : public image::Contents {
 
 // The number of bytes.
 Result<std::uint64_t> copy_input(const Context& context, os::File& spool, std::uint64_t most) {
-  std::vector<std::byte> piece(kPieceBytes);
   std::uint64_t size = 0;
-  while (true) {
-    UPDATE_TRY(os::check_stop(context.system().stop));
-    UPDATE_TRY_ASSIGN(const auto count, context.console().in(piece));
-    if (!count) continue;
-    if (*count == 0) return size;
-    if (*count > most - size) {
+  UPDATE_TRY(read_input(context, [&](std::span<const std::byte> piece) -> Status {
+    if (piece.size() > most - size) {
       return fail(ErrorCode::no_space, "standard input has more than the " + std::to_string(most) +
                                            " bytes of the image");
     }
-    UPDATE_TRY(spool.write_at(std::span(piece).first(*count), size));
-    size += *count;
-  }
+    UPDATE_TRY(spool.write_at(piece, size));
+    size += piece.size();
+    return {};
+  }));
+  return size;
 }
 
 image::Tree tree_of_input(std::uint64_t size, std::int64_t now_s) {
@@ -60,6 +57,18 @@ image::Tree tree_of_input(std::uint64_t size, std::int64_t now_s) {
 }
 
 }  // namespace
+
+Status read_input(const Context& context,
+                  const std::function<Status(std::span<const std::byte>)>& take) {
+  std::vector<std::byte> piece(kPieceBytes);
+  while (true) {
+    UPDATE_TRY(os::check_stop(context.system().stop));
+    UPDATE_TRY_ASSIGN(const auto count, context.console().in(piece));
+    if (!count) continue;
+    if (*count == 0) return {};
+    UPDATE_TRY(take(std::span(piece).first(*count)));
+  }
+}
 
 Result<image::HostTree> spool_standard_input(const Context& context, const std::string& image,
                                              std::int64_t now_s) {

@@ -10,7 +10,6 @@ namespace {
 
 constexpr OptionSpec kMkdirOptions[] = {kModeOption, kOwnerOption, kGroupOption, kParentsOption};
 constexpr OptionSpec kPutOptions[] = {kModeOption, kOwnerOption, kGroupOption, kParentsOption};
-constexpr std::string_view kStandardInput = "-";
 
 Result<int> run_mkdir(Context& context) {
   const auto& arguments = context.options.arguments();

@@ -2,6 +2,7 @@
 #include "cli/environment.hpp"
 #include "cli/image_options.hpp"
 #include "cli/image_output.hpp"
+#include "cli/standard_input.hpp"
 #include "engine/base/text.hpp"
 #include "engine/image/file/entry_list.hpp"
 
@@ -20,11 +21,23 @@ void settle_times(image::Tree& tree) {
   for (image::Entry& entry : tree.entries) entry.accessed = entry.changed = entry.modified;
 }
 
+Result<std::vector<std::string>> read_list(const Context& context, const std::string& path) {
+  if (path != kStandardInput) return read_entry_list(context.system().files, path);
+  std::string text;
+  UPDATE_TRY(read_input(context, [&](std::span<const std::byte> piece) -> Status {
+    text.append(reinterpret_cast<const char*>(piece.data()), piece.size());
+    if (text.size() <= kEntryListLimit) return {};
+    // The parser says so.
+    return parse_entry_list(text, path).map([](const auto&) {});
+  }));
+  return parse_entry_list(text, path);
+}
+
 Result<image::HostTree> read_source(const Context& context, const std::string& folder) {
   os::FileSystem& files = context.system().files;
   const auto list = context.options.value("files-from");
   if (!list) return image::read_folder(files, folder);
-  UPDATE_TRY_ASSIGN(const std::vector<std::string> entries, read_entry_list(files, *list));
+  UPDATE_TRY_ASSIGN(const std::vector<std::string> entries, read_list(context, *list));
   return image::read_listed(files, folder, entries);
 }
 

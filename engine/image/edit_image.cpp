@@ -16,6 +16,9 @@ namespace {
 constexpr std::uint32_t kFolderMode = 0755;
 constexpr std::uint32_t kNewImageMode = 0600;  // never used: the image is there
 constexpr OwnerRule kAsGiven{true};
+constexpr std::string_view kParentsHint =
+    "--parents makes the folders on the way, or banger-update ext4 mkdir";
+constexpr std::string_view kMkdirHint = "banger-update ext4 mkdir IMAGE PATH --parents makes it";
 
 using Names = std::vector<std::string>;
 
@@ -47,7 +50,8 @@ struct Addition {
   HostTree source;
   Names names;
   bool parents = false;
-  Entry folder;  ///< how missing folders are made
+  Entry folder;           ///< how missing folders are made
+  std::string_view hint;  ///< how else to come to them
 };
 
 Result<Made> add_to_copy(const os::System& system, const std::string& image, os::File& original,
@@ -72,13 +76,14 @@ Result<Made> add(const os::System& system, const std::string& image, os::File& o
     if (!addition.parents) {
       return fail(Error(ErrorCode::not_found,
                         "there is no folder " + join_image_path(addition.names) + " in the image")
-                      .hint("--parents makes the folders on the way, or banger-update ext4 mkdir"));
+                      .hint(std::string(addition.hint)));
     }
     const auto missing = addition.names.begin() + static_cast<std::ptrdiff_t>(present);
     addition.source =
         nest(std::move(addition.source), Names(missing, addition.names.end()), addition.folder);
     addition.names.resize(present);
   }
+  if (present > 0) addition.source.tree.above = join_image_path(addition.names);
   return add_to_copy(system, image, original, addition, owners, options);
 }
 
@@ -150,8 +155,8 @@ Result<Made> put_into(const os::System& system, const std::string& image, NewFil
   const Entry folder = folder_of(options, making_time(system, image_options.identity));
   tree.entries.front() = folder;
   return add(system, image, *original,
-             {std::move(file.source), std::move(names), options.parents, folder}, kAsGiven,
-             image_options);
+             {std::move(file.source), std::move(names), options.parents, folder, kParentsHint},
+             kAsGiven, image_options);
 }
 
 }  // namespace
@@ -196,7 +201,7 @@ Result<Made> make_folder(const os::System& system, const std::string& image, std
     ImageOptions image_options;
     image_options.identity = times;
     return add(system, image, *original,
-               {std::move(made), std::move(names), options.parents, folder}, kAsGiven,
+               {std::move(made), std::move(names), options.parents, folder, kParentsHint}, kAsGiven,
                image_options);
   };
   auto made = make();
@@ -217,8 +222,9 @@ Result<Made> add_tree(const os::System& system, const std::string& image, HostTr
   const auto add_all = [&]() -> Result<Made> {
     UPDATE_TRY_ASSIGN(Names names, split_image_path(path));
     UPDATE_TRY_ASSIGN(const auto original, lock_image(system.files, image));
-    return add(system, image, *original, {std::move(source), std::move(names), false, {}},
-               options.owners, options);
+    return add(system, image, *original,
+               {std::move(source), std::move(names), false, {}, kMkdirHint}, options.owners,
+               options);
   };
   auto made = add_all();
   if (made) return made;

@@ -95,6 +95,7 @@ struct Tree {
   std::vector<Attribute> attributes;
   std::string text;
   std::uint64_t skipped[kSkippedKinds] = {};
+  std::string above;  ///< the folder of an image that stands for the top; empty: its top
 
   std::string_view at(Text part) const {
     return std::string_view(text).substr(part.begin, part.length);
@@ -104,6 +105,10 @@ struct Tree {
   std::string_view name(EntryIndex index) const { return at(entries[index].name); }
   /// "/etc/passwd", for messages; "/" for the top.
   std::string path(EntryIndex index) const;
+  /// The same within the image that the tree is added to.
+  std::string image_path(EntryIndex index) const {
+    return index == 0 && !above.empty() ? above : above + path(index);
+  }
   void skip(Skipped kind, std::uint64_t count = 1) {
     skipped[static_cast<std::size_t>(kind)] += count;
   }

@@ -19,9 +19,9 @@ namespace update::os {
 void prepare_process() {
   ::umask(077);
   for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; ++fd) {
-    // open(2) gives the lowest number that is free, which is this one. What is read from an input
-    // that the caller had closed is an error, and no empty file.
-    const int mode = fd == STDIN_FILENO ? O_WRONLY : O_RDWR;
+    // open(2) gives the lowest number that is free, which is this one. To read what the caller had
+    // closed is an error, and no empty file; to write to it is one, too.
+    const int mode = fd == STDIN_FILENO ? O_WRONLY : O_RDONLY;
     if (::fcntl(fd, F_GETFD) < 0 && errno == EBADF) (void)::open("/dev/null", mode);
   }
 }

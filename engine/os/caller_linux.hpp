@@ -15,7 +15,7 @@ namespace update::os {
 
 /// To be called first of all. Files are private unless a mode is asked for (umask 077); descriptors
 /// 0 to 2 that are closed become /dev/null, so that no file of ours gets a number to which others
-/// write.
+/// write; to read or write there is an error all the same.
 void prepare_process();
 
 /// All of `text` to descriptor 1 or 2; 0, or errno where that fails. SIGPIPE must be ignored.

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -269,6 +270,50 @@ TEST_F(Ext4Editing, IngestTakesWhatAListNames) {
   expect_clean(image);
 }
 
+TEST_F(Ext4Editing, AListMayComeFromStandardInput) {
+  const std::string tree = host.path("tree");
+  fs::create_directories(tree);
+  write_file(tree + "/a", "a");
+  write_file(tree + "/b", "b");
+  const auto ingest = [&](const std::string& command) {
+    Launch launch;
+    launch.prefix = {"sh", "-c", command + " | \"$@\"", "sh"};
+    return host.run({"ext4", "ingest", image, tree, "--files-from", "-"}, launch);
+  };
+  EXPECT_EQ(ingest("printf 'a\\n# b\\n'").code, 0);
+  EXPECT_EQ(cat("/a"), "a");
+  EXPECT_EQ(host.run({"ext4", "cat", image, "/b"}).code, 9);
+  EXPECT_EQ(ingest("printf '# nothing\\n'").code, 2);
+  const Ended large = ingest("yes '#' | head -c 80000000");
+  EXPECT_EQ(large.code, 2);
+  EXPECT_TRUE(contains(large.err, "more than 64 MiB")) << large.err;
+}
+
+TEST_F(Ext4Editing, ALineThatIsNoPathIsToldByItsNumber) {
+  const std::string tree = host.path("tree");
+  fs::create_directories(tree);
+  write_file(host.path("list"), "# a comment\n" + std::string(5'000'000, 'x') + "\n");
+  const Ended ended = host.run({"ext4", "ingest", image, tree, "--files-from", host.path("list")});
+  EXPECT_EQ(ended.code, 2);
+  EXPECT_TRUE(contains(ended.err, "line 2")) << ended.err.substr(0, 1000);
+  EXPECT_LT(ended.err.size(), 1000U);
+}
+
+// What is told is where it lies in the image, and how this command comes to it.
+TEST_F(Ext4Editing, ErrorsOfIngestNameThePathInTheImage) {
+  const std::string tree = host.path("tree");
+  fs::create_directories(tree + "/name/deeper");
+  ASSERT_EQ(host.run({"ext4", "mkdir", image, "/sub/folder", "--parents"}).code, 0);
+  ASSERT_EQ(put_input("a file", "/sub/folder/name").code, 0);
+  const Ended in_the_way = host.run({"ext4", "ingest", image, tree, "--at", "/sub/folder"});
+  EXPECT_EQ(in_the_way.code, 1);
+  EXPECT_TRUE(contains(in_the_way.err, "'/sub/folder/name' is a file")) << in_the_way.err;
+  const Ended missing = host.run({"ext4", "ingest", image, tree, "--at", "/none/at/all"});
+  EXPECT_EQ(missing.code, 9);
+  EXPECT_FALSE(contains(missing.err, "--parents makes the folders on the way")) << missing.err;
+  EXPECT_TRUE(contains(missing.err, "ext4 mkdir")) << missing.err;
+}
+
 TEST_F(Ext4Editing, IngestIsTheSameTwiceUnderAGivenTime) {
   const std::string tree = host.path("tree");
   fs::create_directories(tree + "/sub");
@@ -301,6 +346,22 @@ TEST_F(Ext4Editing, AnImageOfMoreThanATebibyteIsWrittenTo) {
   const Ended put = put_input("found", "/f");
   EXPECT_EQ(put.code, 0) << put.err;
   EXPECT_EQ(cat("/f"), "found");
+}
+
+// As arrays of bits, what libext2fs keeps of one of 2 TiB takes 80 MiB, and that of the check 144.
+TEST_F(Ext4Editing, AnImageOfManyTebibytesTakesLittleMemory) {
+  constexpr long kMostKiB = 64 * 1024;
+  const auto peak_of_children = [] {
+    rusage children{};
+    EXPECT_EQ(getrusage(RUSAGE_CHILDREN, &children), 0);
+    return children.ru_maxrss;
+  };
+  if (peak_of_children() > kMostKiB) GTEST_SKIP() << "another test before it took more";
+  ASSERT_EQ(host.run({"ext4", "mkfs", image, "--size", "2TiB"}).code, 0);
+  EXPECT_EQ(put_input("found", "/f").code, 0);
+  EXPECT_LT(peak_of_children(), kMostKiB);
+  EXPECT_EQ(host.run({"ext4", "check", image}).code, 0);
+  EXPECT_LT(peak_of_children(), kMostKiB);
 }
 
 TEST_F(Ext4Editing, ManyLongNamesAreGoneOverOnceMore) {

@@ -72,6 +72,14 @@ TEST_F(Ext4Reading, CatGivesTheBytesAndTheZerosOfHoles) {
   EXPECT_EQ(answer["content"], "aGVsbG8K");
 }
 
+TEST_F(Ext4Reading, CatToAnOutputThatIsClosedIsAnError) {
+  Launch launch;
+  launch.prefix = {"sh", "-c", "exec \"$@\" >&-", "sh"};
+  const Ended ended = host.run({"ext4", "cat", image, "/d/file"}, launch);
+  EXPECT_EQ(ended.code, 1);
+  EXPECT_TRUE(contains(ended.err, "standard output cannot be written")) << ended.err;
+}
+
 TEST_F(Ext4Reading, CatOfWhatIsNoFileIsAUsageErrorAndOfNothingIsNotFound) {
   EXPECT_EQ(host.run({"ext4", "cat", image, "/d"}).code, 2);
   EXPECT_EQ(host.run({"ext4", "cat", image, "/d/link"}).code, 2);

@@ -39,11 +39,21 @@ bool check_places_of_tables(CheckState& state, dgrp_t group) {
 
 void check_unused_marks(CheckState& state, dgrp_t group) {
   ext2_filsys fs = state.fs;
-  const bool marked =
-      ext2fs_bg_flags_test(fs, group, EXT2_BG_BLOCK_UNINIT | EXT2_BG_INODE_UNINIT) != 0 ||
-      ext2fs_bg_itable_unused(fs, group) != 0;
-  if (!marked || ext2fs_has_group_desc_csum(fs) != 0) return;
-  state.findings.add(group_name(group) + "is marked as never used, without the feature for that");
+  const std::uint32_t unused = ext2fs_bg_itable_unused(fs, group);
+  const bool unused_blocks = ext2fs_bg_flags_test(fs, group, EXT2_BG_BLOCK_UNINIT) != 0;
+  const bool unused_inodes = ext2fs_bg_flags_test(fs, group, EXT2_BG_INODE_UNINIT) != 0;
+  if (ext2fs_has_group_desc_csum(fs) == 0) {
+    if (!unused_blocks && !unused_inodes && unused == 0) return;
+    return state.findings.add(group_name(group) +
+                              "is marked as never used, without the feature for that");
+  }
+  // What is behind the end of the image is marked in its bitmap.
+  if (unused_blocks && group == fs->group_desc_count - 1) {
+    state.findings.add(group_name(group) + "is the last one, and marked as never used");
+  }
+  if (unused > ext2fs_bg_free_inodes_count(fs, group)) {
+    state.findings.add(group_name(group) + "has more inodes that were never used than free ones");
+  }
 }
 
 void check_backup(CheckState& state, dgrp_t group) {

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cstring>
 
 #include "engine/image/check/check_state.hpp"
@@ -5,66 +6,108 @@
 namespace update::image {
 namespace {
 
-// The journal's superblock, its numbers with the highest byte first (the kernel's linux/jbd2.h).
-constexpr std::uint32_t kJournalMagic = 0xC03B3998;
-constexpr std::uint32_t kVersion1 = 3;
-constexpr std::uint32_t kVersion2 = 4;
-constexpr std::uint32_t kMostUsers = 48;
-constexpr std::size_t kVersionAt = 0x04;
-constexpr std::size_t kBlockSizeAt = 0x0C;
-constexpr std::size_t kLengthAt = 0x10;
-constexpr std::size_t kStartAt = 0x1C;
-constexpr std::size_t kFeaturesAt = 0x24;  // three numbers
-constexpr std::size_t kUsersAt = 0x40;
 constexpr std::size_t kMountMagicBytes = sizeof(mmp_struct);
+// Each part of a list of blocks names one of them.
+constexpr std::size_t kListEntry = sizeof(std::uint32_t);
 
-void check_journal_block(CheckState& state, ext2_ino_t number, std::string_view block,
-                         std::uint64_t blocks) {
-  const auto field = [&](std::size_t at) {
-    std::uint32_t value = 0;
-    std::memcpy(&value, block.data() + at, sizeof(value));
-    return ext2fs_be32_to_cpu(value);
-  };
-  const std::uint32_t version = field(kVersionAt);
-  const bool later_fields =
-      (field(kFeaturesAt) | field(kFeaturesAt + 4) | field(kFeaturesAt + 8) | field(kUsersAt)) != 0;
-  if (field(0) != kJournalMagic || (version != kVersion1 && version != kVersion2) ||
-      (version == kVersion1 && later_fields) || field(kUsersAt) > kMostUsers ||
-      field(kBlockSizeAt) != state.fs->blocksize || field(kLengthAt) > blocks) {
-    return state.found(number, "has a damaged journal in it");
-  }
-  if (field(kStartAt) != 0) {
-    state.findings.add("the journal needs recovery, though the superblock says that it does not");
-  }
+std::uint32_t list_entry(std::string_view block, std::size_t at) {
+  std::uint32_t entry = 0;
+  std::memcpy(&entry, block.data() + at * kListEntry, sizeof(entry));
+  return entry;
 }
 
-void check_journal(CheckState& state) {
+// The list of the list of the blocks that are kept free behind the descriptors, in the first group
+// and in those with a backup of it.
+class ResizeCheck {
+ public:
+  explicit ResizeCheck(ext2_filsys fs) : fs_(fs), list_(fs->blocksize, '\0'), backups_(list_) {}
+
+  bool is_sound(const ext2_inode_large& inode) {
+    if (ext2fs_has_feature_resize_inode(fs_->super) == 0) {
+      return std::all_of(std::begin(inode.i_block), std::end(inode.i_block),
+                         [](std::uint32_t block) { return block == 0; });
+    }
+    for (std::size_t at = 0; at < EXT2_N_BLOCKS; ++at) {
+      if ((inode.i_block[at] != 0) != (at == EXT2_DIND_BLOCK)) return false;
+    }
+    if (inode.i_links_count == 0 || (inode.i_mode & LINUX_S_IFREG) == 0 ||
+        !read(inode.i_block[EXT2_DIND_BLOCK], list_)) {
+      return false;
+    }
+    const std::size_t fan = fs_->blocksize / kListEntry;
+    std::uint64_t block = fs_->super->s_first_data_block + 1U + fs_->desc_blocks;
+    // Of the blocks of 1 KiB that the clusters of bigalloc have, the superblock has the second.
+    if (fs_->blocksize == 1024 && fs_->super->s_first_data_block == 0) ++block;
+    // Of all of them e2fsck looks at a quarter.
+    for (std::size_t at = 0; at < fs_->super->s_reserved_gdt_blocks / 4U; ++at, ++block) {
+      if (list_entry(list_, (fs_->desc_blocks + at) % fan) != block || !names_backups(block)) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+ private:
+  bool read(std::uint64_t block, std::string& into) {
+    return block >= fs_->super->s_first_data_block && block < ext2fs_blocks_count(fs_->super) &&
+           io_channel_read_blk64(fs_->io, block, 1, into.data()) == 0;
+  }
+
+  bool names_backups(std::uint64_t block) {
+    if (!read(block, backups_)) return false;
+    std::size_t at = 0;
+    for (dgrp_t group = 1; group < fs_->group_desc_count; ++group) {
+      if (ext2fs_bg_has_super(fs_, group) == 0) continue;
+      const std::uint64_t backup = block + std::uint64_t{group} * EXT2_BLOCKS_PER_GROUP(fs_->super);
+      if (at >= fs_->blocksize / kListEntry || list_entry(backups_, at) != backup) return false;
+      ++at;
+    }
+    return true;
+  }
+
+  ext2_filsys fs_;
+  std::string list_;
+  std::string backups_;
+};
+
+void check_resize_inode(CheckState& state) {
+  const auto inode = DiskInode::read(state.fs, EXT2_RESIZE_INO);
+  if (!inode) return;  // its checksum is wrong, which was told
+  if (ResizeCheck(state.fs).is_sound(inode->raw())) return;
+  state.found(EXT2_RESIZE_INO, "has damaged lists of the space for more descriptors");
+}
+
+// The number of an inode in it is that of a file that was deleted while it was open: of those the
+// superblock tells, and then the image was not taken away cleanly.
+void check_orphan_file(CheckState& state) {
   ext2_filsys fs = state.fs;
-  const ext2_ino_t number = fs->super->s_journal_inum;
-  if (ext2fs_has_feature_journal(fs->super) == 0 || number == 0) return;
+  if (ext2fs_has_feature_orphan_file(fs->super) == 0) return;
+  const ext2_ino_t number = fs->super->s_orphan_file_inum;
+  const auto wrong = [&] { state.found(number, "is a damaged file of orphans"); };
   const auto inode = DiskInode::read(fs, number);
-  if (!inode) return state.findings.add(inode.error().message());
+  if (!inode) return wrong();
   BlockMap map;
   if (!state.mapper.map(*inode, map)) return;  // told already
   std::string block(fs->blocksize, '\0');
-  if (!LINUX_S_ISREG(inode->raw().i_mode) || inode->raw().i_links_count == 0 || map.runs.empty() ||
-      map.runs[0].logical != 0 ||
-      io_channel_read_blk64(fs->io, map.runs[0].physical, 1, block.data()) != 0) {
-    return state.found(number, "should be the journal, but is none");
-  }
-  check_journal_block(state, number, block, map.blocks);
-}
-
-void check_quota_files(CheckState& state) {
-  const ext2_super_block& super = *state.fs->super;
-  if (ext2fs_has_feature_quota(state.fs->super) == 0) return;
-  for (const ext2_ino_t number :
-       {super.s_usr_quota_inum, super.s_grp_quota_inum, super.s_prj_quota_inum}) {
-    if (number == 0) continue;
-    if (number > state.fs->super->s_inodes_count || state.facts(number).use != InodeUse::file) {
-      state.found(number, "should be a file of quotas, but is none");
+  std::string clean(fs->blocksize, '\0');
+  ext4_orphan_block_tail tail{EXT4_ORPHAN_BLOCK_MAGIC, 0};
+  const std::size_t tail_at = clean.size() - sizeof(tail);
+  std::memcpy(clean.data() + tail_at, &tail, sizeof(tail));
+  std::uint64_t logical = 0;
+  for (const BlockRun& run : map.runs) {
+    if (run.logical != logical) return wrong();
+    for (std::uint64_t done = 0; done < run.length; ++done, ++logical) {
+      const std::uint64_t physical = run.physical + done;
+      if (io_channel_read_blk64(fs->io, physical, 1, block.data()) != 0) return wrong();
+      if (ext2fs_has_feature_metadata_csum(fs->super) != 0) {
+        tail.ob_checksum = ext2fs_do_orphan_file_block_csum(fs, number, inode->raw().i_generation,
+                                                            physical, clean.data());
+        std::memcpy(clean.data() + tail_at, &tail, sizeof(tail));
+      }
+      if (block != clean) return state.found(number, "is a file of orphans that is not empty");
     }
   }
+  if (!LINUX_S_ISREG(inode->raw().i_mode) || inode->size() != logical * fs->blocksize) wrong();
 }
 
 void check_mount_block(CheckState& state) {
@@ -82,8 +125,8 @@ void check_mount_block(CheckState& state) {
 }  // namespace
 
 void check_hidden(CheckState& state) {
-  check_journal(state);
-  check_quota_files(state);
+  check_resize_inode(state);
+  check_orphan_file(state);
   check_mount_block(state);
 }
 

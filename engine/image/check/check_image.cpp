@@ -9,7 +9,7 @@
 namespace update::image {
 namespace {
 
-constexpr std::uint64_t kCheckMemory = 128U << 20;
+constexpr std::uint64_t kCheckMemory = 512U << 20;
 constexpr std::uint64_t kMostMemory = std::uint64_t{2} << 30;
 constexpr std::int64_t kCheckSeconds = 120;
 
@@ -18,25 +18,29 @@ Error too_large() {
                                    format_size(kMostMemory) + " of memory"};
 }
 
-// Two bitmaps of blocks and one of inodes, and what the other passes keep.
+// Two bitmaps of blocks and one of inodes, though that is what only scattered ones take
+// (open_image), and what the other passes keep. More than enough: it is to stop an image that is
+// made to do harm.
 std::uint64_t memory_without_facts(const Superblock& superblock) {
   return kCheckMemory + superblock.blocks / 4 + superblock.inodes / 8;
 }
 
-// The groups that are in use alone have facts: how much they take shows in the image.
+// No inode of these has to be looked at.
 bool has_unused_inodes(ext2_filsys fs, dgrp_t group) {
   return group != 0 && ext2fs_has_group_desc_csum(fs) != 0 &&
          ext2fs_bg_flags_test(fs, group, EXT2_BG_INODE_UNINIT) != 0;
 }
 
 Result<std::string> check_opened(ext2_filsys fs, std::uint64_t facts_bytes, std::size_t most) {
-  if (FactsTable::bytes_for(fs) > facts_bytes) return fail(too_large());
+  if (FactsTable::most_bytes(fs) > facts_bytes) return fail(too_large());
   CheckState state(fs, most);
   if (state.used == nullptr) return fail(too_large());
   check_superblock(state);
   if (check_groups(state)) {
     check_inodes(state);
+    check_journal(state);
     check_hidden(state);
+    check_quotas(state);
     check_folders(state);
     check_counts(state);
   }
@@ -64,17 +68,9 @@ std::vector<std::string> split_lines(std::string_view text, std::size_t most) {
 }  // namespace
 
 FactsTable::FactsTable(ext2_filsys fs)
-    : per_group_(fs->super->s_inodes_per_group), begins_(fs->group_desc_count, kNone) {
-  std::uint64_t count = 0;
-  for (dgrp_t group = 0; group < fs->group_desc_count; ++group) {
-    if (has_unused_inodes(fs, group)) continue;
-    begins_[group] = count;
-    count += per_group_;
-  }
-  facts_.resize(count);
-}
+    : count_(fs->super->s_inodes_count), parts_((count_ + kPart - 1) / kPart) {}
 
-std::uint64_t FactsTable::bytes_for(ext2_filsys fs) {
+std::uint64_t FactsTable::most_bytes(ext2_filsys fs) {
   std::uint64_t count = 0;
   for (dgrp_t group = 0; group < fs->group_desc_count; ++group) {
     if (!has_unused_inodes(fs, group)) count += fs->super->s_inodes_per_group;
@@ -83,10 +79,16 @@ std::uint64_t FactsTable::bytes_for(ext2_filsys fs) {
 }
 
 InodeFacts& FactsTable::at(ext2_ino_t number) {
-  const std::uint64_t begin = begins_[(number - 1) / per_group_];
-  if (begin != kNone) return facts_[begin + (number - 1) % per_group_];
-  unused_ = {};
-  return unused_;
+  std::unique_ptr<Part>& part = parts_[(number - 1) / kPart];
+  if (part == nullptr) part = std::make_unique<Part>();
+  return (*part)[(number - 1) % kPart];
+}
+
+bool FactsTable::has_any(ext2_ino_t first, ext2_ino_t count) const {
+  const auto begin = parts_.begin() + static_cast<std::ptrdiff_t>((first - 1) / kPart);
+  const auto end =
+      parts_.begin() + static_cast<std::ptrdiff_t>((first - 1 + count - 1) / kPart + 1);
+  return std::any_of(begin, end, [](const auto& part) { return part != nullptr; });
 }
 
 CheckState::CheckState(ext2_filsys opened, std::size_t most)
@@ -119,8 +121,7 @@ bool CheckState::is_hidden(ext2_ino_t inode) const {
   const ext2_super_block& super = *fs->super;
   return (inode < EXT2_FIRST_INO(fs->super) && inode != EXT2_ROOT_INO) ||
          (inode == super.s_orphan_file_inum && ext2fs_has_feature_orphan_file(fs->super) != 0) ||
-         inode == super.s_prj_quota_inum || inode == super.s_usr_quota_inum ||
-         inode == super.s_grp_quota_inum ||
+         is_quota_file(super, inode) ||
          (inode == super.s_journal_inum && ext2fs_has_feature_journal(fs->super) != 0);
 }
 

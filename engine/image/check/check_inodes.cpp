@@ -1,10 +1,8 @@
+#include "engine/image/check/check_attributes.hpp"
 #include "engine/image/check/check_state.hpp"
 #include "engine/image/ext4/open_image.hpp"
 
-#include <ext2fs/ext2_ext_attr.h>
-
 #include <algorithm>
-#include <cstring>
 #include <optional>
 
 namespace update::image {
@@ -17,11 +15,6 @@ struct ScanClose {
   void operator()(ext2_inode_scan scan) const { ext2fs_close_inode_scan(scan); }
 };
 using Scan = std::unique_ptr<std::remove_pointer_t<ext2_inode_scan>, ScanClose>;
-
-struct AttributeBlock {
-  std::uint32_t counted = 0;  ///< as it says
-  std::uint32_t found = 0;
-};
 
 struct Kind {
   InodeUse use = InodeUse::free;
@@ -45,7 +38,7 @@ std::optional<Kind> kind_of(const DiskInode& inode) {
 
 class InodeCheck {
  public:
-  explicit InodeCheck(CheckState& state) : state_(state), fs_(state.fs) {}
+  explicit InodeCheck(CheckState& state) : state_(state), fs_(state.fs), attributes_(state) {}
 
   void run() {
     ext2_inode_scan opened = nullptr;
@@ -66,26 +59,22 @@ class InodeCheck {
       check(DiskInode(fs_, number, bytes));
     }
     if (code != 0) state_.findings.add(ext2_error(code, "reading the inodes").message());
-    for (const auto& [block, counts] : attribute_blocks_) {
-      if (counts.counted == counts.found) continue;
-      state_.findings.add("the image's block " + std::to_string(block) + " of attributes has " +
-                          std::to_string(counts.found) + " users and counts " +
-                          std::to_string(counts.counted));
-    }
+    attributes_.check_users();
   }
 
  private:
   void check(const DiskInode& inode);
+  bool is_orphan(const ext2_inode_large& inode) const;
+  void check_reserved(const DiskInode& inode);
   void check_bad_blocks(const DiskInode& inode);
   void check_flags(const DiskInode& inode, const InodeFacts& facts);
-  void check_attributes(const DiskInode& inode);
-  void check_attribute_hashes(const DiskInode& inode);
-  void take_attribute_block(const DiskInode& inode);
   void check_blocks(const DiskInode& inode, const Kind& kind);
   bool goes_on_in_cluster(const BlockRun& last, const BlockRun& run) const;
   void take_map(const DiskInode& inode);
   void check_block_count(const DiskInode& inode);
   void check_size(const DiskInode& inode, const Kind& kind);
+  void count_for_quotas(const DiskInode& inode);
+  std::uint64_t largest_file(const DiskInode& inode) const;
   void check_link(const DiskInode& inode);
   bool is_short_link(const DiskInode& inode, const Kind& kind) const {
     return kind.use == InodeUse::link && !inode.has_flag(EXT4_EXTENTS_FL) &&
@@ -97,7 +86,7 @@ class InodeCheck {
   ext2_filsys fs_;
   BlockMap map_;
   std::uint64_t clusters_ = 0;  ///< of the inode that is looked at
-  std::unordered_map<std::uint64_t, AttributeBlock> attribute_blocks_;
+  AttributeCheck attributes_;
 };
 
 void InodeCheck::check(const DiskInode& inode) {
@@ -105,7 +94,10 @@ void InodeCheck::check(const DiskInode& inode) {
   const ext2_inode_large& raw = inode.raw();
   const bool bad_blocks = number == EXT2_BAD_INO;
   if (bad_blocks) check_bad_blocks(inode);
-  if (raw.i_links_count == 0 && !bad_blocks) {
+  if (is_orphan(raw)) state_.found(number, "has a link of the list of orphans");
+  const bool reserved = number < EXT2_FIRST_INO(fs_->super) && number != EXT2_ROOT_INO;
+  if (reserved) check_reserved(inode);
+  if (raw.i_links_count == 0 && !reserved) {
     const bool never_deleted = raw.i_mode != 0 && raw.i_dtime == 0;
     if (never_deleted && !state_.is_hidden(number))
       state_.found(number, "is deleted, but not when");
@@ -130,10 +122,52 @@ void InodeCheck::check(const DiskInode& inode) {
   if (inode.has_flag(EXT4_INLINE_DATA_FL) && ext2fs_has_feature_inline_data(fs_->super) == 0) {
     return state_.found(number, "has its data within, which the image says it has not");
   }
-  clusters_ = 0;
   check_flags(inode, facts);
-  check_attributes(inode);
+  clusters_ = attributes_.check(inode);
   check_blocks(inode, kind.value_or(Kind{InodeUse::file, EXT2_FT_REG_FILE}));
+  count_for_quotas(inode);
+}
+
+// A deleted inode is dated; while it is still open, the field has the next one in the list. Of an
+// image that is as early, no time can be told from a number.
+bool InodeCheck::is_orphan(const ext2_inode_large& inode) const {
+  const ext2_super_block& super = *fs_->super;
+  const auto is_early = [&](std::uint32_t time) {
+    return time != 0 && time < super.s_inodes_count;
+  };
+  return is_early(inode.i_dtime) && !is_early(super.s_wtime) && !is_early(super.s_mtime) &&
+         !is_early(super.s_mkfs_time);
+}
+
+// What the superblock says is there, and else nothing. Its own files are looked at by
+// check_hidden().
+void InodeCheck::check_reserved(const DiskInode& inode) {
+  const ext2_super_block& super = *fs_->super;
+  const ext2_ino_t number = inode.number();
+  const ext2_inode_large& raw = inode.raw();
+  const bool is_file = LINUX_S_ISREG(raw.i_mode);
+  switch (number) {
+    case EXT2_BAD_INO: return;
+    case EXT2_JOURNAL_INO:
+      if (super.s_journal_inum == number) return;
+      break;
+    case EXT4_USR_QUOTA_INO:
+    case EXT4_GRP_QUOTA_INO:
+      if (is_quota_file(super, number)) return;
+      break;
+    case EXT2_BOOT_LOADER_INO:
+      if (LINUX_S_ISDIR(raw.i_mode)) state_.found(number, "has an illegal mode");
+      return;
+    case EXT2_RESIZE_INO:
+      if (raw.i_mode != 0 && !is_file) state_.found(number, "has an illegal mode");
+      return;
+    default:
+      if (raw.i_mode != 0) state_.found(number, "has an illegal mode");
+      return;
+  }
+  if (raw.i_links_count != 0 || raw.i_blocks != 0 || raw.i_block[0] != 0) {
+    state_.found(number, "is kept for what the image has not, but is in use");
+  }
 }
 
 // It is nothing but a list of blocks.
@@ -150,72 +184,18 @@ void InodeCheck::check_flags(const DiskInode& inode, const InodeFacts& facts) {
   if (inode.has_flag(EXT2_INDEX_FL) && facts.use != InodeUse::folder) {
     state_.found(inode.number(), "has an index, but is no folder");
   }
+  if (inode.has_flag(EXT2_INDEX_FL) && ext2fs_has_feature_dir_index(fs_->super) == 0) {
+    state_.found(inode.number(), "has an index, which the image says it has not");
+  }
+  if (inode.has_flag(EXT4_CASEFOLD_FL) && facts.use != InodeUse::folder) {
+    state_.found(inode.number(), "folds the case of its names, but is no folder");
+  }
+  if (inode.has_flag(EXT4_CASEFOLD_FL) && ext2fs_has_feature_casefold(fs_->super) == 0) {
+    state_.found(inode.number(), "folds the case of its names, which the image says it does not");
+  }
   if (inode.has_flag(EXT2_IMAGIC_FL) && ext2fs_has_feature_imagic_inodes(fs_->super) == 0) {
     state_.found(inode.number(), "has the flag imagic, which the image says it has not");
   }
-}
-
-void InodeCheck::check_attributes(const DiskInode& inode) {
-  const Status read = state_.attributes.read(inode);
-  state_.findings.add(read);
-  const ext2_inode_large& raw = inode.raw();
-  if ((raw.i_file_acl != 0 && ext2fs_has_feature_xattr(fs_->super) == 0) ||
-      (raw.osd2.linux2.l_i_file_acl_high != 0 && ext2fs_has_feature_64bit(fs_->super) == 0)) {
-    state_.found(inode.number(), "has attributes, which the image says it has not");
-  }
-  take_attribute_block(inode);
-  if (!read) return;
-  check_attribute_hashes(inode);
-  if (inode.has_flag(EXT4_INLINE_DATA_FL) && !state_.attributes.inline_data()) {
-    state_.found(inode.number(), "should have its data within, but has none");
-  }
-  for (const DiskAttribute& attribute : state_.attributes.all()) {
-    if (is_acl(attribute.kind) && !acl_from_disk(attribute.value)) {
-      state_.found(inode.number(), "has a damaged ACL");
-    }
-    // What an attribute has in an inode of its own is counted with its owner, too.
-    if (attribute.value_inode != 0) {
-      state_.facts(attribute.value_inode).found_links = 1;
-      clusters_ += (attribute.value.size() + fs_->blocksize - 1) / fs_->blocksize;
-    }
-  }
-}
-
-void InodeCheck::check_attribute_hashes(const DiskInode& inode) {
-  for (const DiskAttribute& attribute : state_.attributes.all()) {
-    if (attribute.hash == 0 || attribute.value_inode != 0) continue;
-    struct {
-      ext2_ext_attr_entry entry;
-      char name[EXT2_NAME_LEN + 1];
-    } copy{};
-    copy.entry.e_name_len = static_cast<std::uint8_t>(attribute.name.size());
-    copy.entry.e_name_index = attribute.kind;
-    copy.entry.e_value_size = static_cast<std::uint32_t>(attribute.value.size());
-    std::memcpy(copy.name, attribute.name.data(), attribute.name.size());
-    // The hash reads whole words: up to three zeros behind the value.
-    std::string value(attribute.value);
-    value.resize((value.size() + 3) / 4 * 4);
-    if (ext2fs_ext_attr_hash_entry(&copy.entry, value.data()) != attribute.hash &&
-        ext2fs_ext_attr_hash_entry_signed(&copy.entry, value.data()) != attribute.hash) {
-      state_.found(inode.number(), "has an attribute with a wrong hash");
-    }
-  }
-}
-
-void InodeCheck::take_attribute_block(const DiskInode& inode) {
-  const std::uint64_t block =
-      ext2fs_file_acl_block(fs_, reinterpret_cast<const ext2_inode*>(&inode.raw()));
-  if (block <= fs_->super->s_first_data_block || block >= ext2fs_blocks_count(fs_->super)) return;
-  ++clusters_;
-  const auto [at, fresh] = attribute_blocks_.try_emplace(block);
-  ++at->second.found;
-  if (!fresh) return;
-  state_.take_blocks(inode.number(), block, 1);
-  std::string bytes(fs_->blocksize, '\0');
-  if (io_channel_read_blk64(fs_->io, block, 1, bytes.data()) != 0) return;
-  ext2_ext_attr_header header;
-  std::memcpy(&header, bytes.data(), sizeof(header));
-  at->second.counted = header.h_refcount;
 }
 
 void InodeCheck::check_blocks(const DiskInode& inode, const Kind& kind) {
@@ -286,7 +266,7 @@ void InodeCheck::check_block_count(const DiskInode& inode) {
 void InodeCheck::check_size(const DiskInode& inode, const Kind& kind) {
   const std::uint64_t size = inode.size();
   const std::uint64_t block = fs_->blocksize;
-  if (inode.number() == EXT2_RESIZE_INO || inode.number() == EXT2_BAD_INO) return;
+  if (inode.number() == EXT2_BAD_INO) return;
   if (kind.use == InodeUse::link) return check_link(inode);
   if (kind.use == InodeUse::other) {
     if (size != 0) state_.found(inode.number(), "is a device, socket or pipe with a size");
@@ -308,10 +288,41 @@ void InodeCheck::check_size(const DiskInode& inode, const Kind& kind) {
   } else if (size > kMostSmall && kind.use == InodeUse::file &&
              ext2fs_has_feature_large_file(fs_->super) == 0) {
     state_.found(inode.number(), "is larger than the image says that files are");
-  } else if (size > (block << 32) - 1 ||
+  } else if (size > largest_file(inode) ||
              (end > 0 && size < (end - 1) * block && !inode.has_flag(EXT4_VERITY_FL))) {
     state_.found(inode.number(), "has a wrong size");
   }
+}
+
+// The files of the file system itself count for nobody.
+void InodeCheck::count_for_quotas(const DiskInode& inode) {
+  if (ext2fs_has_feature_quota(fs_->super) == 0) return;
+  const ext2_super_block& super = *fs_->super;
+  const ext2_ino_t number = inode.number();
+  const bool counts = (number == EXT2_ROOT_INO || number >= EXT2_FIRST_INO(fs_->super)) &&
+                      number != super.s_prj_quota_inum && number != super.s_orphan_file_inum &&
+                      !inode.has_flag(EXT4_EA_INODE_FL);
+  if (!counts) return;
+  const auto& attributes = state_.attributes.all();
+  const auto far =
+      std::count_if(attributes.begin(), attributes.end(),
+                    [](const DiskAttribute& attribute) { return attribute.value_inode != 0; });
+  const QuotaUse use{clusters_ * static_cast<std::uint64_t>(EXT2_CLUSTER_SIZE(fs_->super)),
+                     1 + static_cast<std::uint64_t>(far)};
+  const ext2_inode_large& raw = inode.raw();
+  constexpr std::size_t kProjectEnd =
+      offsetof(ext2_inode_large, i_projid) + sizeof(ext2_inode_large::i_projid);
+  state_.quotas.add(QuotaKind::user, raw.i_uid | std::uint32_t{raw.i_uid_high} << 16, use);
+  state_.quotas.add(QuotaKind::group, raw.i_gid | std::uint32_t{raw.i_gid_high} << 16, use);
+  state_.quotas.add(QuotaKind::project, inode.has_field(kProjectEnd) ? raw.i_projid : 0, use);
+}
+
+// As far as extents count, or what a list of blocks and three levels of them hold.
+std::uint64_t InodeCheck::largest_file(const DiskInode& inode) const {
+  const std::uint64_t block = fs_->blocksize;
+  if (inode.has_flag(EXT4_EXTENTS_FL)) return (block << 32) - 1;
+  const std::uint64_t fan = block / sizeof(std::uint32_t);
+  return (EXT2_NDIR_BLOCKS + fan + fan * fan + fan * fan * fan) * block;
 }
 
 void InodeCheck::check_link(const DiskInode& inode) {

@@ -2,6 +2,7 @@
 
 #include <ext2fs/ext2fs.h>
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -50,34 +51,65 @@ struct FolderFacts {
   ext2_ino_t above = 0;     ///< what its ".." says
 };
 
-/// The facts of all inodes. Groups whose inodes were never used have none, so that the memory grows
-/// with what an image has, and not with what it could have.
+/// The facts of all inodes. Those of inodes that are not used, nor named, have no place of their
+/// own, so that the memory grows with what an image has, and not with what it could have.
 class FactsTable {
  public:
   explicit FactsTable(ext2_filsys fs);
-  /// How much memory it takes.
-  static std::uint64_t bytes_for(ext2_filsys fs);
+  /// The most memory that they may take, by what the groups say of their use.
+  static std::uint64_t most_bytes(ext2_filsys fs);
 
+  /// To be changed; a place is made for them.
   InodeFacts& at(ext2_ino_t number);
-  bool has_group(dgrp_t group) const { return begins_[group] != kNone; }
-  /// Of each inode that has facts, in rising order, until `goes_on` says no.
+  InodeFacts get(ext2_ino_t number) const {
+    const Part* const part = parts_[(number - 1) / kPart].get();
+    return part != nullptr ? (*part)[(number - 1) % kPart] : InodeFacts{};
+  }
+  /// Has any of these a place?
+  bool has_any(ext2_ino_t first, ext2_ino_t count) const;
+  /// Of each inode that has a place, in rising order, until `goes_on` says no.
   template <class Visit, class GoesOn>
   void for_each(const Visit& visit, const GoesOn& goes_on) const {
-    for (dgrp_t group = 0; group < begins_.size(); ++group) {
-      if (!has_group(group)) continue;
-      for (ext2_ino_t inside = 0; inside < per_group_ && goes_on(); ++inside) {
-        visit(group * per_group_ + inside + 1);
+    for (std::size_t part = 0; part < parts_.size(); ++part) {
+      if (parts_[part] == nullptr) continue;
+      const std::size_t first = part * kPart + 1;
+      for (std::size_t number = first; number < first + kPart && number <= count_; ++number) {
+        if (!goes_on()) return;
+        visit(static_cast<ext2_ino_t>(number));
       }
     }
   }
 
  private:
-  static constexpr std::uint64_t kNone = UINT64_MAX;
+  static constexpr std::size_t kPart = 1024;
+  using Part = std::array<InodeFacts, kPart>;
 
-  ext2_ino_t per_group_;
-  std::vector<std::uint64_t> begins_;  ///< by group: where its facts begin, or kNone
-  std::vector<InodeFacts> facts_;
-  InodeFacts unused_;
+  std::size_t count_;
+  std::vector<std::unique_ptr<Part>> parts_;
+};
+
+/// What the inodes of one owner take, as a file of quotas counts it.
+struct QuotaUse {
+  std::uint64_t bytes = 0;
+  std::uint64_t inodes = 0;
+  bool operator==(const QuotaUse&) const = default;
+};
+
+enum class QuotaKind : std::uint8_t { user, group, project };
+
+/// By their kind and number. Of images that have quotas: owners cost memory.
+class QuotaUses {
+ public:
+  using Owners = std::unordered_map<std::uint32_t, QuotaUse>;
+  void add(QuotaKind kind, std::uint32_t owner, const QuotaUse& use) {
+    QuotaUse& sum = owners_[static_cast<std::size_t>(kind)][owner];
+    sum.bytes += use.bytes;
+    sum.inodes += use.inodes;
+  }
+  const Owners& of(QuotaKind kind) const { return owners_[static_cast<std::size_t>(kind)]; }
+
+ private:
+  std::array<Owners, 3> owners_;
 };
 
 struct BitmapFree {
@@ -104,6 +136,7 @@ struct CheckState {
   Bitmap used;  ///< clusters, as they were found to be used
   FactsTable inodes;
   std::unordered_map<ext2_ino_t, FolderFacts> folders;
+  QuotaUses quotas;
 };
 
 /// What the superblock says of parts that it says the image has not.
@@ -112,8 +145,15 @@ void check_superblock(CheckState& state);
 /// that nothing else can be looked at.
 bool check_groups(CheckState& state);
 void check_inodes(CheckState& state);
-/// What no folder names: the journal, quotas, the block against double mounts.
+/// What no folder names: space for more descriptors, orphans, the block against double mounts.
 void check_hidden(CheckState& state);
+void check_journal(CheckState& state);
+/// Is there one that the image does not hold itself?
+bool names_other_journal(const ext2_super_block& super);
+/// The files of quotas, against what the inodes take.
+void check_quotas(CheckState& state);
+/// Is it a file of quotas, as the superblock says?
+bool is_quota_file(const ext2_super_block& super, ext2_ino_t number);
 /// Entries, and that each folder is below the top.
 void check_folders(CheckState& state);
 /// The hash tree of a large folder.

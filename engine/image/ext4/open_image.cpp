@@ -35,6 +35,14 @@ ErrorCode class_of(errcode_t code) {
   }
 }
 
+// An array of bits takes as much as the image has blocks; a tree of runs takes as much as these are
+// scattered, and little for what is not used. Arrays are for images where they are small.
+std::uint16_t bitmap_type(ext2_filsys fs) {
+  constexpr std::uint64_t kMostArrayBytes = 4U << 20;
+  const std::uint64_t bytes = ext2fs_blocks_count(fs->super) / 8;
+  return bytes > kMostArrayBytes ? EXT2FS_BMAP64_RBTREE : EXT2FS_BMAP64_BITARRAY;
+}
+
 }  // namespace
 
 Error ext2_error(errcode_t code, std::string_view what) {
@@ -57,6 +65,7 @@ Result<Filsys> open_image(os::File& file, bool writes) {
       ext2_status(ext2fs_open2("image", nullptr, flags, 0, 0, ChannelOpening::manager(), &fs),
                   "opening the image"));
   Filsys opened(fs);
+  fs->default_bitmap_type = bitmap_type(fs);
   if (writes) UPDATE_TRY(ext2_status(ext2fs_read_bitmaps(fs), "reading the image's bitmaps"));
   return opened;
 }

@@ -11,7 +11,7 @@
 namespace update {
 namespace {
 
-constexpr std::uint64_t kEntryListLimit = 64U << 20;
+constexpr std::size_t kPathMax = 4096;  // with the NUL at its end
 constexpr std::string_view kBlanks = " \t\r\v\f";
 
 std::string_view entry_of(std::string_view line) {
@@ -34,19 +34,28 @@ Result<std::vector<std::string>> read_entry_list(os::FileSystem& files, const st
   std::string text(std::min(info.identity.size, kEntryListLimit) + 1, '\0');
   UPDATE_TRY_ASSIGN(const std::size_t count,
                     file->read_at(std::as_writable_bytes(std::span(text)), 0));
-  if (count > kEntryListLimit) return fail(list_error(path, "has more than 64 MiB"));
+  text.resize(count);
+  return parse_entry_list(text, path);
+}
+
+Result<std::vector<std::string>> parse_entry_list(std::string_view text, const std::string& name) {
+  if (text.size() > kEntryListLimit) return fail(list_error(name, "has more than 64 MiB"));
   // A NUL would cut an entry short wherever it is handed to the system.
-  std::string_view rest(text.data(), count);
-  if (rest.find('\0') != std::string_view::npos) {
-    return fail(list_error(path, "is not a text: it holds a NUL"));
+  if (text.find('\0') != std::string_view::npos) {
+    return fail(list_error(name, "is not a text: it holds a NUL"));
   }
   std::vector<std::string> entries;
-  while (!rest.empty()) {
-    const std::string_view line = rest.substr(0, rest.find('\n'));
-    rest.remove_prefix(std::min(line.size() + 1, rest.size()));
-    if (const auto entry = entry_of(line); !entry.empty()) entries.emplace_back(entry);
+  for (std::size_t number = 1; !text.empty(); ++number) {
+    const std::string_view line = text.substr(0, text.find('\n'));
+    text.remove_prefix(std::min(line.size() + 1, text.size()));
+    const std::string_view entry = entry_of(line);
+    if (entry.size() >= kPathMax) {
+      return fail(list_error(name, "has an entry in line " + std::to_string(number) +
+                                       " that is longer than a path can be"));
+    }
+    if (!entry.empty()) entries.emplace_back(entry);
   }
-  if (entries.empty()) return fail(list_error(path, "has no entry"));
+  if (entries.empty()) return fail(list_error(name, "has no entry"));
   return entries;
 }
 

@@ -11,6 +11,7 @@ namespace update::image {
 namespace {
 
 constexpr std::size_t kEntryBytes = sizeof(ext2_ext_attr_entry);
+constexpr std::size_t kEndMark = 4;  // four zeros after the last entry
 constexpr std::size_t kMostValue = 64U << 10;
 constexpr std::uint8_t kKindSystem = 7;
 constexpr std::uint8_t kKindAccessAcl = 2;
@@ -75,14 +76,14 @@ Status DiskAttributes::read(const DiskInode& inode) {
   return read_entries(inode.number(), block_, sizeof(header), 0);
 }
 
-// Values are counted from `values` on; entries begin at `first` and end with four zeros.
+// Values are counted from `values` on, in a block from its beginning; entries begin at `first`.
 Status DiskAttributes::read_entries(ext2_ino_t number, std::string_view area, std::size_t first,
                                     std::size_t values) {
   std::size_t used = 0;
   std::size_t lowest_value = area.size();
   std::size_t at = first;
   for (;;) {
-    if (area.size() - at < 4) return fail(damaged_attributes(number));
+    if (area.size() - at < kEndMark) return fail(damaged_attributes(number));
     if (part_of<std::uint32_t>(area, at) == 0) break;
     if (area.size() - at < kEntryBytes) return fail(damaged_attributes(number));
     const auto entry = part_of<ext2_ext_attr_entry>(area, at);
@@ -92,14 +93,18 @@ Status DiskAttributes::read_entries(ext2_ino_t number, std::string_view area, st
                         area.substr(at + kEntryBytes, entry.e_name_len),
                         {},
                         entry.e_hash,
-                        entry.e_value_inum};
+                        entry.e_value_inum,
+                        values == 0};
     if (found.name.find('\0') != std::string_view::npos) return fail(damaged_attributes(number));
     if (entry.e_value_inum != 0) {
       UPDATE_TRY_ASSIGN(found.value,
                         value_from_inode(number, entry.e_value_inum, entry.e_value_size));
-    } else if (entry.e_value_size != 0) {
-      const std::size_t offset = values + entry.e_value_offs;
-      if (offset > area.size() || entry.e_value_size > area.size() - offset) {
+    } else if (const std::size_t offset = values + entry.e_value_offs; entry.e_value_size == 0) {
+      found.is_outside = offset > area.size();
+    } else {
+      // Up to a whole word, as the kernel takes it.
+      if (offset > area.size() ||
+          EXT2_EXT_ATTR_SIZE(std::uint64_t{entry.e_value_size}) > area.size() - offset) {
         return fail(damaged_attributes(number));
       }
       found.value = area.substr(offset, entry.e_value_size);
@@ -111,7 +116,7 @@ Status DiskAttributes::read_entries(ext2_ino_t number, std::string_view area, st
     all_.push_back(found);
     at += length;
   }
-  if (lowest_value < at) return fail(damaged_attributes(number));
+  if (lowest_value < at + kEndMark) return fail(damaged_attributes(number));
   return {};
 }
 

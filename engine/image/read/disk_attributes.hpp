@@ -19,6 +19,8 @@ struct DiskAttribute {
   std::string_view value;
   std::uint32_t hash = 0;
   std::uint32_t value_inode = 0;  ///< where the value has an inode of its own
+  bool in_block = false;          ///< not in the inode
+  bool is_outside = false;        ///< an empty value that is said to lie outside of its place
 };
 
 /// Reads those of one inode after the other.

@@ -56,7 +56,7 @@ Status check_depth(const Tree& tree, std::string_view path) {
   for (EntryIndex index = 1; index < tree.entries.size(); ++index) {
     depths[index] = depths[tree.entries[index].parent] + 1;
     if (depths[index] > most) {
-      return fail(ErrorCode::failed, quote(tree.path(index)) + " would lie in more than " +
+      return fail(ErrorCode::failed, quote(tree.image_path(index)) + " would lie in more than " +
                                          std::to_string(most) + " folders of the image");
     }
   }

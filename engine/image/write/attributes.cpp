@@ -98,8 +98,8 @@ std::uint32_t entry_hash(const StoredAttribute& attribute) {
 
 Error attribute_error(const Tree& tree, EntryIndex entry, std::string_view name,
                       std::string_view what) {
-  return {ErrorCode::failed, "the attribute " + quote(name) + " of " + quote(tree.path(entry)) +
-                                 " " + std::string(what)};
+  return {ErrorCode::failed, "the attribute " + quote(name) + " of " +
+                                 quote(tree.image_path(entry)) + " " + std::string(what)};
 }
 
 Result<std::vector<StoredAttribute>> attributes_to_store(const Tree& tree, EntryIndex index,
@@ -234,7 +234,7 @@ Result<StoredAttributes> store_attributes(const Tree& tree, EntryIndex entry,
     (chosen[at] ? in_inode : in_block).push_back(&list[at]);
     if (chosen[at]) continue;
     if (list[at].bytes() > block_room) {
-      return fail(Error(ErrorCode::failed, "the attributes of " + quote(tree.path(entry)) +
+      return fail(Error(ErrorCode::failed, "the attributes of " + quote(tree.image_path(entry)) +
                                                " do not fit into an image"));
     }
     block_room -= list[at].bytes();

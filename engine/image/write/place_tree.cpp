@@ -151,7 +151,7 @@ class Placer {
     UPDATE_TRY_ASSIGN(const ext2_inode inode, read_inode(fs_, number));
     if (kind_of(inode.i_mode) != kind_of(entry.type)) {
       return fail(ErrorCode::failed,
-                  quote(tree_.path(index)) + " is " + std::string(kind_of(inode.i_mode)) +
+                  quote(tree_.image_path(index)) + " is " + std::string(kind_of(inode.i_mode)) +
                       " in the image, and would become " + std::string(kind_of(entry.type)));
     }
     UPDATE_TRY(read_attributes(index, number));
@@ -170,7 +170,7 @@ class Placer {
     const auto is_far = [](const DiskAttribute& attribute) { return attribute.value_inode != 0; };
     if (std::none_of(all.begin(), all.end(), is_far)) return {};
     return fail(ErrorCode::failed,
-                quote(tree_.path(index)) +
+                quote(tree_.image_path(index)) +
                     " has, in the image, an attribute with an inode of its own (ea_inode): it is "
                     "not replaced");
   }
@@ -201,12 +201,17 @@ Status drop_attribute_block(ext2_filsys fs, ext2_ino_t number, ext2_inode& inode
   return {};
 }
 
+// A number that an inode could have is one to e2fsck: that of the next in the list of orphans.
+std::uint32_t deletion_time(ext2_filsys fs) {
+  return std::max(static_cast<std::uint32_t>(fs->now), fs->super->s_inodes_count);
+}
+
 Status free_inode(ext2_filsys fs, ext2_ino_t number, ext2_inode& inode) {
   UPDATE_TRY(drop_attribute_block(fs, number, inode));
   if (ext2fs_inode_has_valid_blocks2(fs, &inode) != 0) {
     UPDATE_TRY(free_blocks(fs, number, &inode, "freeing the blocks of a replaced file"));
   }
-  inode.i_dtime = static_cast<std::uint32_t>(fs->now);
+  inode.i_dtime = deletion_time(fs);
   UPDATE_TRY(ext2_status(ext2fs_write_inode(fs, number, &inode), "freeing an inode"));
   ext2fs_inode_alloc_stats2(fs, number, -1, 0);
   return {};

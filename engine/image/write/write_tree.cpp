@@ -64,7 +64,7 @@ Result<std::vector<DataRun>> TreeWriter::write(const PresentFolders& present) {
     }
     Status written = write_entry(index);
     if (!written) {
-      return fail(std::move(written).error().with("writing " + quote(tree_.path(index))));
+      return fail(std::move(written).error().with("writing " + quote(tree_.image_path(index))));
     }
   }
   return std::move(runs_);

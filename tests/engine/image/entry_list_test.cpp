@@ -46,6 +46,15 @@ TEST(EntryList, AFileWithoutAnyEntryIsAnErrorThatNamesIt) {
   }
 }
 
+TEST(EntryList, AnEntryLongerThanAPathIsToldByItsLine) {
+  EXPECT_TRUE(read("# head\n" + std::string(4095, 'a')));
+  const auto entries = read("# head\n\n" + std::string(4096, 'a') + "\nb\n");
+  ASSERT_FALSE(entries);
+  EXPECT_EQ(entries.error().code(), ErrorCode::usage);
+  EXPECT_NE(entries.error().message().find("line 3"), std::string::npos);
+  EXPECT_LT(entries.error().message().size(), 200U);
+}
+
 TEST(EntryList, ANulIsRefused) {
   const auto entries = read("a\0b\n"sv);
   ASSERT_FALSE(entries);
