@@ -138,7 +138,7 @@ Result<int> run_recover(Context& context) {
     TransactionRecord record;
     record.id = *report->recovered;
     record.phase = report->ended;
-    const TransactionView known{std::move(record), {}, {}, std::nullopt};
+    const TransactionView known{std::move(record), {}, {}};
     if (context.global.json) print_document(context, recovered_document(&known, nullptr));
     return 0;
   }
