@@ -116,6 +116,25 @@ TEST(History, TellsOfAnUpdateWhatApplyAndRollbackTold) {
   }
 }
 
+TEST(History, VersionsAreMatchedAsAShellDoes) {
+  Host host;
+  host.install("1.0.0");
+  host.install("3.0.0");
+  const auto listed = [&](const std::string& pattern) {
+    std::string ids;
+    for (const Json& each : host.json({"history", "--version-like", pattern})) {
+      ids += id_of(each);
+    }
+    return ids;
+  };
+  EXPECT_EQ(listed("[!3]*"), "21");
+  EXPECT_EQ(listed("[!13]*"), "");
+  EXPECT_EQ(listed("1\\.0.0"), "21");
+  EXPECT_EQ(listed("[[:digit:]].0.0"), "21");
+  EXPECT_EQ(listed("3*"), "2");
+  EXPECT_EQ(listed(std::string(4096, '*')), "21");
+}
+
 TEST(History, EditedJournalIsFound) {
   NEEDS_TOOL("sqlite3");
   Host host;
