@@ -171,7 +171,10 @@ Result<int> run_command(Invocation& invocation, const Command& command, const Op
   Context context{invocation, global, options, log};
   if (command.only_reads) invocation.system.stop.let_go();
   auto code = command.run(context);
-  if (code && *code == 0 && command.only_reads && invocation.console.lost_output()) {
+  // What changes the host tells its state by the code, which a lost document leaves true; of
+  // anything else the document was all.
+  const bool only_tells = command.only_reads || options.has("dry-run");
+  if (code && *code == 0 && only_tells && invocation.console.lost_output()) {
     code = fail(ErrorCode::failed, "standard output cannot be written");
   }
   if (!code) log.record("error: " + escape(code.error().message()));
