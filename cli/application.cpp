@@ -166,7 +166,7 @@ Result<int> run_command(Invocation& invocation, const Command& command, const Op
   UPDATE_TRY(check_arguments(command, options));
   UPDATE_TRY_ASSIGN(const GlobalOptions global, global_options_of(invocation, options));
   Log log(invocation.console, global.verbose);
-  if (global.log_file) UPDATE_TRY(log.open_file(*global.log_file));
+  if (global.log_file) UPDATE_TRY(log.open_file(invocation.system.files, *global.log_file));
   log.record(command_line_of(invocation));
   Context context{invocation, global, options, log};
   if (command.only_reads) invocation.system.stop.let_go();

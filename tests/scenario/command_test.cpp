@@ -213,5 +213,13 @@ TEST(LogFile, GetsTheLogAndNotStandardOutput) {
   EXPECT_FALSE(read_file(log).empty());
 }
 
+TEST(LogFile, MakesNoFolder) {
+  Host host;
+  const Ended ended = host.run({"--log-file", host.path("nowhere/deeper/x"), "status"});
+  EXPECT_EQ(ended.code, 2);
+  EXPECT_TRUE(contains(ended.err, host.path("nowhere/deeper"))) << ended.err;
+  EXPECT_FALSE(present(host.path("nowhere")));
+}
+
 }  // namespace
 }  // namespace update::scenario
