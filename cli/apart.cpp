@@ -158,14 +158,12 @@ Result<std::optional<int>> run_in_unit(Context& context, const Environment& env,
     context.console().err("banger-update: moving to the unit " + unit.name +
                           ", which ends neither with this session nor with what is restarted\n");
   }
-  const std::int64_t began_ms = system.clock.monotonic_ms();
   auto end = system.services.run(unit);
   if (!end && end.error().code() != ErrorCode::unfinished) return fail(std::move(end).error());
   if (const auto code = end ? own_code(end->status) : std::nullopt) return code;
   Error error = end_without_a_word(system.services, unit.name, end).with("unit " + unit.name);
   if (work == Work::recovery) return rest_of_recovery(env, std::move(error));
-  return tell_result(context, env, report_of(env, before, std::move(error)),
-                     system.clock.monotonic_ms() - began_ms);
+  return tell_result(context, env, report_of(env, before, std::move(error)));
 }
 
 }  // namespace

@@ -166,12 +166,15 @@ Result<int> run_command(Invocation& invocation, const Command& command, const Op
   UPDATE_TRY(check_arguments(command, options));
   UPDATE_TRY_ASSIGN(const GlobalOptions global, global_options_of(invocation, options));
   Log log(invocation.console, global.verbose);
-  if (global.log_file) UPDATE_TRY(log.open_file(*global.log_file));
+  if (global.log_file) UPDATE_TRY(log.open_file(invocation.system.files, *global.log_file));
   log.record(command_line_of(invocation));
   Context context{invocation, global, options, log};
   if (command.only_reads) invocation.system.stop.let_go();
   auto code = command.run(context);
-  if (code && *code == 0 && command.only_reads && invocation.console.lost_output()) {
+  // What changes the host tells its state by the code, which a lost document leaves true; of
+  // anything else the document was all.
+  const bool only_tells = command.only_reads || options.has("dry-run");
+  if (code && *code == 0 && only_tells && invocation.console.lost_output()) {
     code = fail(ErrorCode::failed, "standard output cannot be written");
   }
   if (!code) log.record("error: " + escape(code.error().message()));

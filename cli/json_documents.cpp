@@ -129,9 +129,9 @@ std::string made_document(const Manifest& manifest, const std::string& path, boo
 }
 
 std::string inspection_document(const Inspection& inspection) {
-  Json json =
-      inspection.distrust ? error_object(*inspection.distrust, std::nullopt) : Json::object();
-  json["trusted"] = !inspection.distrust;
+  const Error* distrust = inspection.distrust();
+  Json json = distrust != nullptr ? error_object(*distrust, std::nullopt) : Json::object();
+  json["trusted"] = distrust == nullptr;
   json["signed_by"] = inspection.signature ? Json(inspection.signature->key_id) : Json(nullptr);
   json["trusted_comment"] =
       inspection.signature ? Json(inspection.signature->trusted_comment) : Json(nullptr);

@@ -34,9 +34,13 @@ std::string made_document(const Manifest& manifest, const std::string& path, boo
 struct Inspection {
   std::optional<Manifest> manifest;  ///< none: it cannot be read
   std::optional<Signature> signature;
-  std::optional<Error> distrust;      ///< why it is not trusted; none: it is
   std::optional<PlannedUpdate> plan;  ///< what apply would do
   std::optional<Error> refusal;       ///< or why it would not
+
+  /// The refusal, if it says that the release is not trusted here; null: it is.
+  const Error* distrust() const {
+    return refusal && refusal->code() == ErrorCode::not_trusted ? &*refusal : nullptr;
+  }
 };
 std::string inspection_document(const Inspection& inspection);
 

@@ -31,13 +31,11 @@ Json actor_json(const std::string& actor) {
   return shown;
 }
 
-Json record_json(const TransactionRecord& record, std::optional<std::int64_t> measured_ms,
-                 const Error* error) {
+Json record_json(const TransactionRecord& record, const Error* error) {
   // The events still hold the recorded one.
   Json shown_error = error != nullptr ? error_json(*error)
                      : record.error   ? stored(*record.error)
                                       : Json(nullptr);
-  const auto duration_ms = measured_ms ? measured_ms : duration_of(record);
   return {{"id", record.id.value},
           {"kind", record.kind.empty() ? Json(nullptr) : Json(record.kind)},
           {"from_version", or_null(record.from_version)},
@@ -47,7 +45,7 @@ Json record_json(const TransactionRecord& record, std::optional<std::int64_t> me
           {"started_at",
            record.boot_id.empty() ? Json(nullptr) : Json(format_time(record.started_at_us))},
           {"finished_at", time_or_null(record.finished_at_us)},
-          {"duration_ms", or_null(duration_ms)},
+          {"duration_ms", or_null(duration_of(record))},
           {"error", std::move(shown_error)},
           {"actor", actor_json(record.actor)},
           {"boot_id", record.boot_id.empty() ? Json(nullptr) : Json(record.boot_id)}};
@@ -73,7 +71,7 @@ Json event_json(const Event& event) {
 }
 
 Json view_json(const TransactionView& view, const Error* error) {
-  Json json = record_json(view.record, view.measured_ms, error);
+  Json json = record_json(view.record, error);
   json["files"] = Json::array();
   for (const FileReport& file : view.files) json["files"].push_back(file_json(file));
   json["events"] = Json::array();
@@ -108,7 +106,7 @@ std::string history_entry_document(const TransactionView& view) {
 std::string history_document(const std::vector<ListedTransaction>& listed) {
   Json array = Json::array();
   for (const ListedTransaction& entry : listed) {
-    Json json = record_json(entry.record, std::nullopt, nullptr);
+    Json json = record_json(entry.record, nullptr);
     json["kept"] = entry.kept;
     array.push_back(std::move(json));
   }

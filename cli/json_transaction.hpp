@@ -41,6 +41,7 @@ struct StatusReport {
   bool runs = false;  ///< the unfinished update is at work right now
   std::string recover_would = "nothing";
   std::vector<InstalledFile> files;
+  std::string notes = {};  ///< of the installed release, escaped; for people alone
 };
 std::string status_document(const StatusReport& report);
 

@@ -45,7 +45,13 @@ Log::Loggers& Log::loggers() {
   return *loggers_;
 }
 
-Status Log::open_file(const std::string& path) {
+Status Log::open_file(os::FileSystem& files, const std::string& path) {
+  // spdlog would make what is missing of the way, wherever a slip of the keyboard leads.
+  const std::size_t slash = path.rfind('/');
+  const std::string folder = slash == std::string::npos ? "." : path.substr(0, slash + 1);
+  if (auto there = files.open_folder(folder); !there) {
+    return fail(std::move(there).error().with("the log file").as(ErrorCode::usage));
+  }
   try {
     auto file = std::make_unique<spdlog::logger>(
         "file", std::make_shared<spdlog::sinks::basic_file_sink_st>(path));

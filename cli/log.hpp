@@ -6,6 +6,7 @@
 
 #include "cli/console.hpp"
 #include "engine/base/result.hpp"
+#include "engine/os/filesystem.hpp"
 
 namespace update::cli {
 
@@ -18,8 +19,8 @@ class Log {
   Log(const Log&) = delete;
   Log& operator=(const Log&) = delete;
 
-  /// usage where it cannot be opened.
-  Status open_file(const std::string& path);
+  /// Appends to `path`, in a folder that must be there. usage where it cannot be opened.
+  Status open_file(os::FileSystem& files, const std::string& path);
 
   void info(std::string_view text);
   void warning(std::string_view text);

@@ -81,6 +81,16 @@ std::string counted(std::uint64_t count, std::string_view noun) {
   return std::to_string(count) + " " + std::string(noun) + (count == 1 ? "" : "s");
 }
 
+std::string indented(std::string_view lines, std::string_view indent) {
+  std::string text;
+  while (!lines.empty()) {
+    const std::string_view line = lines.substr(0, lines.find('\n'));
+    text.append(indent).append(line).append("\n");
+    lines.remove_prefix(std::min(line.size() + 1, lines.size()));
+  }
+  return text;
+}
+
 std::string version_text(const std::optional<std::string>& version) {
   return version ? escape(*version) : "an unknown version";
 }

@@ -45,6 +45,8 @@ std::string duration_text(std::int64_t duration_ms);
 std::string time_text(std::int64_t time_us);
 /// "1 file", "3 files".
 std::string counted(std::uint64_t count, std::string_view noun);
+/// Each line after `indent`.
+std::string indented(std::string_view lines, std::string_view indent);
 /// A version as it is told; "an unknown version" where there is none.
 std::string version_text(const std::optional<std::string>& version);
 

@@ -22,7 +22,7 @@ std::string headline(const TransactionRecord& record) {
 
 Result<TransactionView> view_of(const Environment& env, ReadableJournal& readable,
                                 const TransactionRecord& record) {
-  TransactionView view{record, {}, {}, std::nullopt};
+  TransactionView view{record, {}, {}};
   UPDATE_TRY_ASSIGN(view.files, report_files(env, *readable.state, readable.journal, record));
   UPDATE_TRY_ASSIGN(view.events, readable.journal.events_of(record.id));
   return view;
@@ -53,7 +53,7 @@ std::optional<TransactionView> try_load(const Context& context, const Environmen
 
 TransactionView load_or(const Context& context, const Environment& env, TransactionRecord known) {
   auto view = try_load(context, env, known.id);
-  return view ? std::move(*view) : TransactionView{std::move(known), {}, {}, std::nullopt};
+  return view ? std::move(*view) : TransactionView{std::move(known), {}, {}};
 }
 
 Result<std::optional<TransactionView>> load_unfinished(const Environment& env) {
@@ -67,7 +67,10 @@ Result<std::optional<TransactionView>> load_unfinished(const Environment& env) {
 
 std::optional<std::int64_t> duration_of(const TransactionRecord& record) {
   if (!record.finished_at_us || *record.finished_at_us < record.started_at_us) return std::nullopt;
-  return (*record.finished_at_us - record.started_at_us) / 1000;
+  // The journal may hold any two times: only without a sign their distance always has room.
+  const std::uint64_t took_us = static_cast<std::uint64_t>(*record.finished_at_us) -
+                                static_cast<std::uint64_t>(record.started_at_us);
+  return static_cast<std::int64_t>(took_us / 1000);
 }
 
 std::vector<std::string> resolving_commands(const TransactionRecord& record) {

@@ -16,8 +16,6 @@ struct TransactionView {
   TransactionRecord record;
   std::vector<FileReport> files;
   std::vector<Event> events;
-  /// How long it took by the monotonic clock, known only to the process that ran it.
-  std::optional<std::int64_t> measured_ms;
 };
 
 Result<TransactionView> view_of(const Environment& env, ReadableJournal& readable,

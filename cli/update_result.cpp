@@ -31,7 +31,7 @@ std::string success_text(const TransactionView& view) {
   std::string text = verb + version_text(record.to_version) + " (was " +
                      version_text(record.from_version) + "), update " +
                      std::to_string(record.id.value) + ", " + counted(changed_files(view), "file");
-  if (view.measured_ms) text += ", " + duration_text(*view.measured_ms);
+  if (const auto took_ms = duration_of(record)) text += ", " + duration_text(*took_ms);
   return text + "\n";
 }
 
@@ -47,8 +47,7 @@ std::optional<std::string> installed_version(const Environment& env) {
   return version ? std::move(*version) : std::nullopt;
 }
 
-int tell_success(const Context& context, const Environment& env, const UpdateReport& report,
-                 std::int64_t measured_ms) {
+int tell_success(const Context& context, const Environment& env, const UpdateReport& report) {
   const auto recovered = try_load(context, env, report.recovered);
   const TransactionView* earlier = recovered ? &*recovered : nullptr;
   if (earlier != nullptr) say_recovered(context, *earlier);
@@ -62,8 +61,7 @@ int tell_success(const Context& context, const Environment& env, const UpdateRep
   known.id = *report.transaction;
   known.phase = Phase::committed;
   known.outcome = std::string(name_of(Phase::committed));
-  TransactionView view = load_or(context, env, report.record.value_or(std::move(known)));
-  view.measured_ms = measured_ms;
+  const TransactionView view = load_or(context, env, report.record.value_or(std::move(known)));
   print_document(context, transaction_document(view, nullptr, earlier));
   say(context, success_text(view));
   return 0;
@@ -79,8 +77,7 @@ void explain_failure(const Context& context, const TransactionView& view) {
   }
 }
 
-int tell_failure(const Context& context, const Environment& env, const UpdateReport& report,
-                 std::int64_t measured_ms) {
+int tell_failure(const Context& context, const Environment& env, const UpdateReport& report) {
   const Error& error = report.status.error();
   const int code = exit_code(error.code());
   const bool is_transaction = code == 3 || code == 4 || code == 10;
@@ -90,10 +87,7 @@ int tell_failure(const Context& context, const Environment& env, const UpdateRep
   print_error(context, error);
   std::optional<TransactionView> view;
   if (is_transaction || report.transaction) view = transaction_of_failure(context, env, report);
-  if (view) {
-    if (report.transaction && view->record.finished_at_us) view->measured_ms = measured_ms;
-    explain_failure(context, *view);
-  }
+  if (view) explain_failure(context, *view);
   if (view && is_transaction) {
     // Where none was begun, the earlier one is the document itself.
     if (!report.transaction) earlier = nullptr;
@@ -137,10 +131,8 @@ std::uint64_t bytes_to_stage(const Plan& plan) {
   return bytes;
 }
 
-int tell_result(const Context& context, const Environment& env, const UpdateReport& report,
-                std::int64_t measured_ms) {
-  return report.status ? tell_success(context, env, report, measured_ms)
-                       : tell_failure(context, env, report, measured_ms);
+int tell_result(const Context& context, const Environment& env, const UpdateReport& report) {
+  return report.status ? tell_success(context, env, report) : tell_failure(context, env, report);
 }
 
 std::string plan_text(const PlannedUpdate& planned, const Environment& env,

@@ -13,8 +13,7 @@
 namespace update::cli {
 
 /// Says what became of the host, in text or as JSON, and gives the exit code.
-int tell_result(const Context& context, const Environment& env, const UpdateReport& report,
-                std::int64_t measured_ms);
+int tell_result(const Context& context, const Environment& env, const UpdateReport& report);
 
 /// Says what would be done.
 void tell_plan(const Context& context, const Environment& env, const PlannedUpdate& planned);

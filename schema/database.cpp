@@ -29,11 +29,14 @@ ErrorCode code_of(int code) {
   }
 }
 
+// A parameter of the URI that SQLite leaves to us: it lives as long as the connection's file name.
+constexpr const char* kShownParameter = "shown";
+
 // sqlite.org/uri.html: everything but these could mean something in a URI.
-std::string as_uri(const std::string& path) {
+std::string encoded(const std::string& path) {
   static constexpr std::string_view kPlain =
       "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-~";
-  std::string uri = "file:";
+  std::string uri;
   for (const char c : path) {
     if (kPlain.find(c) != std::string_view::npos) {
       uri += c;
@@ -53,12 +56,13 @@ struct FileHead {
 
 // Read by way of the VFS, since a descriptor of our own would drop the POSIX locks of another
 // connection in this process when it is closed (fcntl(2)).
-Result<FileHead> read_head(const std::string& path, const char* vfs_name) {
+Result<FileHead> read_head(const std::string& path, const char* vfs_name,
+                           const std::string& shown) {
   sqlite3_vfs* vfs = sqlite3_vfs_find(vfs_name);
   if (vfs == nullptr) return fail(ErrorCode::failed, "SQLite has no such VFS");
   const std::unique_ptr<const char, decltype(&sqlite3_free_filename)> name(
       sqlite3_create_filename(path.c_str(), "", "", 0, nullptr), &sqlite3_free_filename);
-  if (!name) return fail(Error::from_errno(ENOMEM, path));
+  if (!name) return fail(Error::from_errno(ENOMEM, shown));
   const std::unique_ptr<char[]> memory(new char[static_cast<std::size_t>(vfs->szOsFile)]());
   auto* file = reinterpret_cast<sqlite3_file*>(memory.get());
   FileHead head;
@@ -72,27 +76,28 @@ Result<FileHead> read_head(const std::string& path, const char* vfs_name) {
   const int number = code == SQLITE_OK ? 0 : vfs->xGetLastError(vfs, 0, nullptr);
   if (file->pMethods != nullptr) file->pMethods->xClose(file);
   if (code == SQLITE_OK) return head;
-  if (number != 0) return fail(Error::from_errno(number, path));
-  return fail(code_of(code), path + ": " + sqlite3_errstr(code));
+  if (number != 0) return fail(Error::from_errno(number, shown));
+  return fail(code_of(code), shown + ": " + sqlite3_errstr(code));
 }
 
 // sqlite.org/fileformat2.html 1.3
-Status check_header(const std::string& path, const char* vfs_name, OpenMode mode) {
+Status check_header(const std::string& path, const char* vfs_name, OpenMode mode,
+                    const std::string& shown) {
   static constexpr std::string_view kMagic("SQLite format 3\0", 16);
-  UPDATE_TRY_ASSIGN(const FileHead head, read_head(path, vfs_name));
+  UPDATE_TRY_ASSIGN(const FileHead head, read_head(path, vfs_name, shown));
   if (mode == OpenMode::create) {
     if (head.size == 0) return {};
-    return fail(ErrorCode::failed, path + ": is not empty");
+    return fail(ErrorCode::failed, shown + ": is not empty");
   }
   if (head.size < static_cast<std::int64_t>(kHeaderBytes) ||
       std::memcmp(head.header.data(), kMagic.data(), kMagic.size()) != 0) {
     return fail(ErrorCode::journal_damaged,
-                path + ": is not a database (empty, cut off or garbage)");
+                shown + ": is not a database (empty, cut off or garbage)");
   }
   std::uint32_t application = 0;
   for (std::size_t i = 68; i < 72; ++i) application = application << 8U | head.header[i];
   if (application == static_cast<std::uint32_t>(kApplicationId)) return {};
-  return fail(ErrorCode::failed, path + ": belongs to another program (application_id " +
+  return fail(ErrorCode::failed, shown + ": belongs to another program (application_id " +
                                      std::to_string(application) + "); it is left alone");
 }
 
@@ -116,7 +121,9 @@ int last_errno(sqlite3* db) {
 
 std::string path_of(sqlite3* db) {
   const char* file = db == nullptr ? nullptr : sqlite3_db_filename(db, "main");
-  return file == nullptr ? "" : file;
+  if (file == nullptr) return "";
+  const char* shown = sqlite3_uri_parameter(file, kShownParameter);
+  return shown == nullptr ? file : shown;
 }
 
 Error sqlite_error(sqlite3* db, int code, std::string_view what) {
@@ -207,27 +214,29 @@ Status Database::use_wal() {
   return expect("PRAGMA journal_mode = WAL", "wal");
 }
 
-Result<Database> Database::open(const std::string& path, const std::string& vfs, OpenMode mode) {
+Result<Database> Database::open(const std::string& path, const std::string& vfs, OpenMode mode,
+                                const std::string& shown_or_none) {
   if (path.find('\0') != std::string::npos) {
     return fail(ErrorCode::failed, "the path of the journal holds a NUL");
   }
   const char* vfs_name = vfs.empty() ? nullptr : vfs.c_str();
   if (vfs_name == nullptr && mode == OpenMode::read_exclusive) vfs_name = "unix-none";
-  UPDATE_TRY(check_header(path, vfs_name, mode));
+  const std::string& shown = shown_or_none.empty() ? path : shown_or_none;
+  UPDATE_TRY(check_header(path, vfs_name, mode, shown));
 
-  std::string uri = as_uri(path);
+  std::string uri = "file:" + encoded(path) + "?" + kShownParameter + "=" + encoded(shown);
   int flags = SQLITE_OPEN_URI | SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
   const bool writes = mode == OpenMode::write || mode == OpenMode::create;
   flags |= writes ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY;
-  if (mode == OpenMode::read_immutable) uri += "?immutable=1";
+  if (mode == OpenMode::read_immutable) uri += "&immutable=1";
   // A reader that wrote to the shared index would be killed (SIGBUS) where a full disk has no block
   // for a page of it.
-  if (mode == OpenMode::read_shared) uri += "?readonly_shm=1";
+  if (mode == OpenMode::read_shared) uri += "&readonly_shm=1";
 
   sqlite3* raw = nullptr;
   const int code = sqlite3_open_v2(uri.c_str(), &raw, flags, vfs_name);
   Database database(raw);
-  if (code != SQLITE_OK) return fail(database.error(code, "opening " + path));
+  if (code != SQLITE_OK) return fail(database.error(code, "opening " + shown));
   UPDATE_TRY(database.prepare_for(mode));
   return database;
 }

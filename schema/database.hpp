@@ -100,7 +100,9 @@ class Database {
   /// Opens a file that exists, with every setting that the README lists. Before SQLite sees the
   /// file its size and header are read: SQLite deletes the WAL of an empty file, and would recover
   /// the WAL of another program's.
-  static Result<Database> open(const std::string& path, const std::string& vfs, OpenMode mode);
+  /// Errors call it `shown`, if that is not empty.
+  static Result<Database> open(const std::string& path, const std::string& vfs, OpenMode mode,
+                               const std::string& shown = "");
   static Result<Database> open_in_memory();
 
   /// Runs statements that take no parameters and whose rows don't matter.

@@ -147,7 +147,7 @@ Status Journal::create(const JournalLocation& location, std::int64_t first_seq,
                        std::span<const NewEvent> first) {
   if (first_seq < 1) return fail(ErrorCode::failed, "a journal can't begin below event 1");
   UPDATE_TRY_ASSIGN(Database database,
-                    Database::open(location.path, location.vfs, OpenMode::create));
+                    Database::open(location.path, location.vfs, OpenMode::create, location.shown));
   Status built = build(database, first_seq, first);
   // Nobody knows the file yet, so a COMMIT that failed is no riddle here.
   if (!built && built.error().code() == ErrorCode::commit_unknown) {
@@ -180,9 +180,9 @@ Status check_writer(Database& database, const std::string& path, std::int64_t sc
 
 Result<Journal> Journal::open(const JournalLocation& location) {
   UPDATE_TRY_ASSIGN(Database database,
-                    Database::open(location.path, location.vfs, OpenMode::write));
+                    Database::open(location.path, location.vfs, OpenMode::write, location.shown));
   UPDATE_TRY_ASSIGN(const std::int64_t schema, schema_of(database));
-  UPDATE_TRY(check_writer(database, location.path, schema));
+  UPDATE_TRY(check_writer(database, path_of(database.handle()), schema));
   UPDATE_TRY(database.use_wal());
   return Journal(std::make_unique<State>(State{std::move(database), schema}));
 }
@@ -191,7 +191,8 @@ Result<Journal> Journal::open_for_reading(const JournalLocation& location, ReadM
   OpenMode how = OpenMode::read_shared;
   if (mode == ReadMode::immutable) how = OpenMode::read_immutable;
   if (mode == ReadMode::exclusive) how = OpenMode::read_exclusive;
-  UPDATE_TRY_ASSIGN(Database database, Database::open(location.path, location.vfs, how));
+  UPDATE_TRY_ASSIGN(Database database,
+                    Database::open(location.path, location.vfs, how, location.shown));
   UPDATE_TRY_ASSIGN(const std::int64_t schema, schema_of(database));
   return Journal(std::make_unique<State>(State{std::move(database), schema}));
 }

@@ -96,6 +96,7 @@ enum class Durability : std::uint8_t {
 struct JournalLocation {
   std::string path;
   std::string vfs;  ///< empty: the system's own. Tests name a VFS that loses what was not synced.
+  std::string shown = {};  ///< what errors call it; empty: as `path`
 };
 
 class Journal {

@@ -1,5 +1,6 @@
 // Reading. No query walks the whole journal, except for `list` where its filter matches few.
-#include <algorithm>
+#include <fnmatch.h>
+
 #include <limits>
 #include <utility>
 
@@ -121,12 +122,25 @@ Result<std::optional<TransactionRecord>> Journal::newest_committed() {
                         " FROM \"transaction\" WHERE phase = 'committed' ORDER BY id DESC LIMIT 1");
 }
 
+namespace {
+
+/// Matched here, since the pattern is one of the shell: SQLite's GLOB knows neither `[!3]` nor `\`,
+/// and refuses a long one.
+bool has_version_like(const TransactionRecord& record, const std::optional<std::string>& pattern) {
+  if (!pattern) return true;
+  const auto matches = [&](const std::optional<std::string>& version) {
+    return version && ::fnmatch(pattern->c_str(), version->c_str(), 0) == 0;
+  };
+  return matches(record.from_version) || matches(record.to_version);
+}
+
+}  // namespace
+
 Result<std::vector<TransactionRecord>> Journal::list(const HistoryFilter& filter) {
-#define UPDATE_LIST_REST                                            \
-  " (?2 IS NULL OR started_at_us >= ?2)"                            \
-  " AND (?3 IS NULL OR started_at_us <= ?3)"                        \
-  " AND (?4 IS NULL OR from_version GLOB ?4 OR to_version GLOB ?4)" \
-  " ORDER BY id DESC LIMIT ?5"
+#define UPDATE_LIST_REST                     \
+  " (?2 IS NULL OR started_at_us >= ?2)"     \
+  " AND (?3 IS NULL OR started_at_us <= ?3)" \
+  " ORDER BY id DESC"
   static constexpr const char* kAll = "SELECT " UPDATE_TRANSACTION_COLUMNS
                                       " FROM \"transaction\" WHERE ?1 IS NULL AND" UPDATE_LIST_REST;
   static constexpr const char* kWithOutcome = "SELECT " UPDATE_TRANSACTION_COLUMNS
@@ -140,22 +154,18 @@ Result<std::vector<TransactionRecord>> Journal::list(const HistoryFilter& filter
       return fail(ErrorCode::usage, "no such outcome: " + *filter.outcome);
     }
   }
-  constexpr std::size_t kMost = std::numeric_limits<std::int32_t>::max();
-  const std::int64_t limit =
-      filter.limit == 0 ? -1 : static_cast<std::int64_t>(std::min(filter.limit, kMost));
-
   Database& database = state_->database;
   UPDATE_TRY_ASSIGN(const SqlTransaction snapshot, SqlTransaction::begin_reading(database));
   UPDATE_TRY_ASSIGN(Statement select, database.statement(outcome ? kWithOutcome : kAll));
-  const std::optional<std::string_view> version(filter.version_like);
-  UPDATE_TRY(select.bind(outcome, filter.since_us, filter.until_us, version, limit));
+  UPDATE_TRY(select.bind(outcome, filter.since_us, filter.until_us));
   std::vector<TransactionRecord> records;
-  while (true) {
+  while (filter.limit == 0 || records.size() < filter.limit) {
     UPDATE_TRY_ASSIGN(const bool more, select.step());
-    if (!more) return records;
+    if (!more) break;
     UPDATE_TRY_ASSIGN(TransactionRecord record, read_transaction(database, select.row()));
-    records.push_back(std::move(record));
+    if (has_version_like(record, filter.version_like)) records.push_back(std::move(record));
   }
+  return records;
 }
 
 Result<std::vector<Event>> Journal::events_of(TransactionId id) {

@@ -20,7 +20,6 @@ Result<int> run_apply(Context& context) {
     UPDATE_TRY_ASSIGN(const auto code, run_apart(context, env, Work::update));
     if (code) return *code;
   }
-  const std::int64_t began_ms = context.system().clock.monotonic_ms();
   UPDATE_TRY_ASSIGN(Release release,
                     open_trusted_release(env, context.options.arguments().front()));
   const ApplyOptions options{.allow_downgrade = context.options.has("allow-downgrade"),
@@ -34,7 +33,7 @@ Result<int> run_apply(Context& context) {
   }
   const UpdateReport report = apply_release(env, release, options);
   progress.clear();
-  return tell_result(context, env, report, context.system().clock.monotonic_ms() - began_ms);
+  return tell_result(context, env, report);
 }
 
 }  // namespace

@@ -12,16 +12,6 @@
 namespace update::cli {
 namespace {
 
-std::string indented(std::string_view lines, std::string_view indent) {
-  std::string text;
-  while (!lines.empty()) {
-    const std::string_view line = lines.substr(0, lines.find('\n'));
-    text.append(indent).append(line).append("\n");
-    lines.remove_prefix(std::min(line.size() + 1, lines.size()));
-  }
-  return text;
-}
-
 std::string old_text(const JournalFile& file) {
   if (file.old_sha256) return file.old_sha256->hex();
   return had_old_file(file) ? "not known" : "absent";

@@ -42,53 +42,67 @@ std::string manifest_text(const Manifest& manifest, bool colours) {
 }
 
 std::string trust_text(const Inspection& inspection, bool colours) {
-  if (inspection.distrust) {
-    return coloured(colours, Colour::bad, "not trusted") + ": " +
-           escape(inspection.distrust->message()) + "\n";
+  std::string signature;
+  if (inspection.signature) {
+    signature = "signed by " + escape(inspection.signature->key_id) + " (" +
+                escape(inspection.signature->trusted_comment) + ")\n";
   }
-  if (!inspection.signature) {
+  if (const Error* distrust = inspection.distrust()) {
+    return coloured(colours, Colour::bad, "not trusted") + ": " + escape(distrust->message()) +
+           "\n" + signature;
+  }
+  if (signature.empty()) {
     return coloured(colours, Colour::doubtful, "accepted unsigned") +
            ", since the configuration asks for no signature\n";
   }
-  return coloured(colours, Colour::good, "trusted") + ": signed by " +
-         escape(inspection.signature->key_id) + " (" +
-         escape(inspection.signature->trusted_comment) + ")\n";
+  return coloured(colours, Colour::good, "trusted") + ": " + signature;
+}
+
+// not_trusted is a finding; what keeps this command from looking is an error of its own.
+Result<Inspection> inspect(const Environment& env, const std::string& path) {
+  Inspection inspection;
+  auto release = open_trusted_release(env, path);
+  if (!release) {
+    // Not a folder at all, or named in a wrong way: there is nothing to be shown.
+    if (release.error().code() != ErrorCode::not_trusted) return fail(std::move(release).error());
+    inspection.manifest = unverified_manifest(env, path);
+    inspection.refusal = std::move(release).error();
+    return inspection;
+  }
+  inspection.manifest = release->manifest();
+  inspection.signature = release->signature();
+  if (const Status checked = check_bytes(*release); !checked) {
+    if (checked.error().code() != ErrorCode::not_trusted) return fail(checked.error());
+    inspection.refusal = checked.error();
+    return inspection;
+  }
+  auto plan = plan_apply_only(env, *release, {});
+  if (plan) {
+    inspection.plan = std::move(*plan);
+  } else {
+    inspection.refusal = std::move(plan).error();
+  }
+  return inspection;
 }
 
 Result<int> run_inspect(Context& context) {
   Progress silent(context.console(), context.log, context.system().clock, ProgressStyle::none);
   UPDATE_TRY_ASSIGN(const Environment env, make_environment(context, silent));
-  const std::string& path = context.options.arguments().front();
-  Inspection inspection;
-  auto release = open_trusted_release(env, path);
-  if (release) {
-    inspection.manifest = release->manifest();
-    inspection.signature = release->signature();
-    auto plan = plan_apply_only(env, *release, {});
-    if (plan) {
-      inspection.plan = std::move(*plan);
-    } else {
-      inspection.refusal = std::move(plan).error();
-    }
-  } else {
-    // Not a folder at all, or named in a wrong way: there is nothing to be shown.
-    if (release.error().code() != ErrorCode::not_trusted) return fail(std::move(release).error());
-    inspection.manifest = unverified_manifest(env, path);
-    inspection.distrust = std::move(release).error();
-  }
+  UPDATE_TRY_ASSIGN(const Inspection inspection, inspect(env, context.options.arguments().front()));
   print_document(context, inspection_document(inspection));
   std::string text = trust_text(inspection, context.global.colour);
   if (inspection.manifest) text += manifest_text(*inspection.manifest, context.global.colour);
   if (inspection.plan) {
     text += "apply would do:\n" + plan_text(*inspection.plan, env, {}, context.global.colour);
   }
-  if (inspection.refusal) {
+  const Error* distrust = inspection.distrust();
+  if (inspection.refusal && distrust == nullptr) {
     text += "apply would fail: " + escape(inspection.refusal->message()) + "\n";
   }
   say(context, text);
-  if (!inspection.distrust) return 0;
-  print_error(context, *inspection.distrust);
-  return exit_code(ErrorCode::not_trusted);
+  if (distrust == nullptr) return 0;
+  print_error(context, *distrust);
+  return exit_code(distrust->code());
 }
 
 }  // namespace

@@ -29,10 +29,9 @@ Result<int> run_rollback(Context& context) {
   }
   UPDATE_TRY_ASSIGN(const auto code, run_apart(context, env, Work::update));
   if (code) return *code;
-  const std::int64_t began_ms = context.system().clock.monotonic_ms();
   const UpdateReport report = roll_back(env, options);
   progress.clear();
-  return tell_result(context, env, report, context.system().clock.monotonic_ms() - began_ms);
+  return tell_result(context, env, report);
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "cli/command.hpp"
 #include "cli/environment.hpp"
+#include "cli/event_text.hpp"
 #include "cli/json_transaction.hpp"
 #include "cli/output.hpp"
 #include "engine/base/text.hpp"
@@ -8,6 +9,40 @@
 
 namespace update::cli {
 namespace {
+
+// Notes of 64 KiB would bury the status; `history show` has them in full.
+constexpr std::size_t kNotesShown = 2048;
+
+std::string notes_text(const std::string& notes) {
+  if (notes.empty()) return "";
+  return "notes:\n" + indented(sanitize_utf8(notes, kNotesShown), "  ");
+}
+
+std::string notes_of(const std::vector<Event>& events) {
+  return events.empty() ? "" : plan_summary(events.front()).notes;
+}
+
+// Those of the release, which only its `apply` knows: a rollback has the host at one that an
+// earlier update installed.
+Result<std::string> installed_notes(Journal& journal, const std::string& version) {
+  UPDATE_TRY_ASSIGN(const auto newest, journal.newest_committed());
+  std::optional<TransactionId> installer;
+  if (newest && newest->kind == name_of(TransactionKind::apply)) {
+    installer = newest->id;
+  } else {
+    HistoryFilter filter;
+    filter.outcome = name_of(Phase::committed);
+    UPDATE_TRY_ASSIGN(const auto committed, journal.list(filter));
+    for (const TransactionRecord& record : committed) {
+      if (record.kind != name_of(TransactionKind::apply) || record.to_version != version) continue;
+      installer = record.id;
+      break;
+    }
+  }
+  if (!installer) return std::string();
+  UPDATE_TRY_ASSIGN(const auto events, journal.events_of(*installer));
+  return notes_of(events);
+}
 
 Result<StatusReport> look(const Environment& env) {
   StatusReport report;
@@ -18,6 +53,9 @@ Result<StatusReport> look(const Environment& env) {
   }
   Journal& journal = readable->journal;
   UPDATE_TRY_ASSIGN(report.installed_version, journal.installed_version());
+  if (report.installed_version) {
+    UPDATE_TRY_ASSIGN(report.notes, installed_notes(journal, *report.installed_version));
+  }
   UPDATE_TRY_ASSIGN(const auto unfinished, journal.unfinished());
   if (unfinished) {
     UPDATE_TRY_ASSIGN(report.unfinished, view_of(env, *readable, *unfinished));
@@ -49,10 +87,11 @@ std::string status_text(const StatusReport& report, bool colours) {
     table.add(
         {{escape(file.name)}, {escape(file.destination)}, {file.state, colour_of(file.state)}});
   }
-  text += table.text("  ");
+  text += table.text("  ") + notes_text(report.notes);
   if (!report.unfinished) return text + "unfinished: nothing\n";
-  return text + unfinished_text(*report.unfinished) + "recover would do: " + report.recover_would +
-         "\n";
+  return text + unfinished_text(*report.unfinished) +
+         notes_text(notes_of(report.unfinished->events)) +
+         "recover would do: " + report.recover_would + "\n";
 }
 
 Result<int> run_status(Context& context) {

@@ -67,9 +67,7 @@ Result<std::uint32_t> id_of(const InstallationRoot& root, std::string_view kind,
   const auto account =
       find_account(*text, [&](const Account& each) { return each.name == name_or_number; });
   if (account) return account->id;
-  const std::string place =
-      root.folder == "/" ? std::string(path) : root.folder + std::string(path);
-  return fail(ErrorCode::usage, "there is no " + what + " in " + escape(place));
+  return fail(ErrorCode::usage, "there is no " + what + " in " + std::string(path));
 }
 
 }  // namespace

@@ -29,22 +29,28 @@ bool is_trusted_owner(const InstallationRoot& root, std::uint32_t uid) {
   return uid == 0 || uid == root.caller_uid;
 }
 
+/// Below a --root, paths are those of the image: whoever types the command on the host must know.
+std::string advice(const InstallationRoot& root, const std::string& command) {
+  return root.folder == "/" ? command : "inside the --root: " + command;
+}
+
 Status check_owner(const InstallationRoot& root, std::uint32_t uid, const std::string& path) {
   if (is_trusted_owner(root, uid)) return {};
   return fail(Error(ErrorCode::not_trusted, escape(path) + " belongs to user " +
                                                 std::to_string(uid) + ", who could exchange it")
-                  .hint("chown root " + escape(path)));
+                  .hint(advice(root, "chown root " + escape(path))));
 }
 
 /// An access control list that lets others write shows in the bits of the group (acl(5)).
-Status check_writers(const os::FileInfo& info, const std::string& path) {
+Status check_writers(const InstallationRoot& root, const os::FileInfo& info,
+                     const std::string& path) {
   const bool group = (info.mode & kWritableByGroup) != 0;
   const bool others = (info.mode & kWritableByOthers) != 0;
   if (!group && !others) return {};
   const std::string_view change = group && others ? "go-w" : group ? "g-w" : "o-w";
   return fail(Error(ErrorCode::not_trusted,
                     escape(path) + " can be written by " + (others ? "anybody" : "its group"))
-                  .hint("chmod " + std::string(change) + " " + escape(path)));
+                  .hint(advice(root, "chmod " + std::string(change) + " " + escape(path))));
 }
 
 /// The parts of `path`, the last one first: the way ahead, to be taken from the end.
@@ -65,7 +71,7 @@ class Walk {
  public:
   static Result<Walk> begin(const InstallationRoot& root) {
     Walk walk(root);
-    UPDATE_TRY_ASSIGN(auto folder, root.files.open_folder(root.folder));
+    UPDATE_TRY_ASSIGN(auto folder, root.files.open_root(root.folder));
     UPDATE_TRY(walk.enter(std::move(folder)));
     return walk;
   }
@@ -75,7 +81,7 @@ class Walk {
     UPDATE_TRY_ASSIGN(const auto name, go(path));
     const os::Folder& folder = *folders_.back().folder;
     if (name) return fail(Error::from_errno(ENOTDIR, "opening " + path_in(folder, *name)));
-    return check_writers(folders_.back().info, folders_.back().folder->path());
+    return check_writers(root_, folders_.back().info, folders_.back().folder->path());
   }
 
   /// Goes along `path`, to the folder of what it names at last, links followed.
@@ -138,7 +144,7 @@ class Walk {
   Result<os::FileInfo> look_up(const std::string& part) {
     const Entered& top = folders_.back();
     const bool sticky = (top.info.mode & kSticky) != 0;
-    if (!sticky) UPDATE_TRY(check_writers(top.info, top.folder->path()));
+    if (!sticky) UPDATE_TRY(check_writers(root_, top.info, top.folder->path()));
     UPDATE_TRY_ASSIGN(const auto found, top.folder->lookup(part));
     if (!found) return fail(Error::from_errno(ENOENT, "opening " + path_in(*top.folder, part)));
     const bool writable = (top.info.mode & (kWritableByGroup | kWritableByOthers)) != 0;
@@ -196,7 +202,7 @@ Result<std::string> read_trusted_file(const InstallationRoot& root, const Absolu
   UPDATE_TRY_ASSIGN(const auto file, place.folder->open_file(place.name));
   UPDATE_TRY_ASSIGN(const os::FileInfo info, file->info());
   UPDATE_TRY(check_owner(root, info.uid, shown));
-  UPDATE_TRY(check_writers(info, shown));
+  UPDATE_TRY(check_writers(root, info, shown));
   // One byte more than allowed is asked for: the size of before may not be that of now.
   std::string text(std::min<std::uint64_t>(info.identity.size, limit) + 1, '\0');
   UPDATE_TRY_ASSIGN(const std::size_t count,

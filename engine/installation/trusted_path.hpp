@@ -17,13 +17,21 @@ struct InstallationRoot {
   os::FileSystem& files;
   std::string folder = "/";
   std::uint32_t caller_uid = 0;
+
+  /// Where `path`, as folders opened below name themselves, lies on the host: for whoever reaches
+  /// it by its path (SQLite).
+  std::string on_host(const std::string& path) const {
+    return folder == "/" ? path : folder + path;
+  }
 };
 
 /// Opens the folder `path` of the installation. Links are followed, inside the root only (at most
 /// 40, ELOOP then). Every folder on the way, the last one included, must belong to root or the
 /// caller and be writable for nobody else, or be sticky with the next part owned so: else
 /// not_trusted, with the `chmod` that helps as its hint. The walk holds each folder open, so that
-/// what was checked is what is used. A part that is absent keeps its errno (ENOENT).
+/// what was checked is what is used. A part that is absent keeps its errno (ENOENT). The folder's
+/// path and the errors are as seen from inside the root: what a history tells holds for whoever
+/// runs the image.
 Result<std::unique_ptr<os::Folder>> open_trusted_folder(const InstallationRoot& root,
                                                         const AbsolutePath& path);
 

@@ -189,6 +189,9 @@ class FileSystem {
   /// Opens `path` as it stands, links followed: for `/`, for a --root, for what a person names on
   /// the command line.
   virtual Result<std::unique_ptr<Folder>> open_folder(const std::string& path) = 0;
+  /// The same as a root: path() of the folder is `/`, and what is below it is named from there, in
+  /// errors too.
+  virtual Result<std::unique_ptr<Folder>> open_root(const std::string& path) = 0;
 };
 
 }  // namespace update::os

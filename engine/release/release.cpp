@@ -93,14 +93,9 @@ bool same_bytes(const os::FileInfo& a, const os::FileInfo& b) {
   return a.identity == b.identity && a.ctime_ns == b.ctime_ns && a.mode == b.mode;
 }
 
-Result<ManifestFile> describe_file(os::Folder& folder, const std::string& name) {
-  if (!is_plain_file_name(name) || escape(name) != name) {
-    return fail(ErrorCode::failed, quote(name) + " is not a plain file name");
-  }
-  UPDATE_TRY_ASSIGN(const auto found, folder.lookup(name));
-  if (!found || found->type != os::FileType::regular) {
-    return fail(ErrorCode::failed, quote(name) + " is not a regular file");
-  }
+// What a manifest says of a regular file, from one descriptor. A file that grows is not followed
+// further than it was long at first.
+Result<ManifestFile> hash_file(os::Folder& folder, const std::string& name) {
   UPDATE_TRY_ASSIGN(const auto file, folder.open_file(name));
   UPDATE_TRY_ASSIGN(const os::FileInfo before, file->info());
   std::vector<std::byte> chunk(1U << 20);
@@ -114,10 +109,21 @@ Result<ManifestFile> describe_file(os::Folder& folder, const std::string& name) 
   }
   UPDATE_TRY_ASSIGN(const os::FileInfo after, file->info());
   if (size != before.identity.size || !same_bytes(before, after)) {
-    return refuse(quote(name) + " changed while it was read");
+    return refuse(quote(name) + " of the release changed while it was read");
   }
   constexpr std::uint32_t kPermissions = 0777;
   return ManifestFile{name, hash.finish(), size, before.mode & kPermissions};
+}
+
+Result<ManifestFile> describe_file(os::Folder& folder, const std::string& name) {
+  if (!is_plain_file_name(name) || escape(name) != name) {
+    return fail(ErrorCode::failed, quote(name) + " is not a plain file name");
+  }
+  UPDATE_TRY_ASSIGN(const auto found, folder.lookup(name));
+  if (!found || found->type != os::FileType::regular) {
+    return fail(ErrorCode::failed, quote(name) + " is not a regular file");
+  }
+  return hash_file(folder, name);
 }
 
 }  // namespace
@@ -139,6 +145,19 @@ Result<Release> open_release(std::unique_ptr<os::Folder> folder, const TrustPoli
   if (!manifest) return fail(std::move(manifest).error().with(std::string(kManifestName)));
   UPDATE_TRY(check_closed_world(*folder, *manifest));
   return Release(std::move(folder), std::move(*manifest), std::move(signature));
+}
+
+Status check_bytes(Release& release) {
+  for (const ManifestFile& file : release.manifest().files) {
+    // Again, since it may have gone or got another length since the release was opened.
+    UPDATE_TRY(check_file(release.folder(), file));
+    UPDATE_TRY_ASSIGN(const ManifestFile found, hash_file(release.folder(), file.name));
+    if (found.sha256 != file.sha256) {
+      return refuse(quote(file.name) + " has SHA-256 " + found.sha256.hex() + ", not " +
+                    file.sha256.hex() + " as promised");
+    }
+  }
+  return {};
 }
 
 Result<Manifest> describe_release(os::Folder& folder, const ReleaseDescription& description) {

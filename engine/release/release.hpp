@@ -45,6 +45,11 @@ class Release {
 /// not_trusted. Reads no file's bytes.
 Result<Release> open_release(std::unique_ptr<os::Folder> folder, const TrustPolicy& trust);
 
+/// Reads every file to its end, for whoever only looks: other bytes than the manifest promises, or
+/// a file that changes while it is read, is not_trusted, as it is for staging. A release that is
+/// installed is not read here first: what counts are the bytes that are written.
+Status check_bytes(Release& release);
+
 /// What `release make` needs to know beside the files themselves.
 struct ReleaseDescription {
   std::string product;

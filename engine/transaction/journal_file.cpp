@@ -95,6 +95,12 @@ Status set_journal_aside(os::Folder& state, std::int64_t now_us) {
   return any ? state.sync() : Status();
 }
 
+JournalLocation location_of(const Environment& env, const os::Folder& state,
+                            std::string_view name) {
+  const std::string path = state.path() + "/" + std::string(name);
+  return {env.root.on_host(path), env.journal_vfs, path};
+}
+
 }  // namespace
 
 Result<JournalCondition> inspect_journal(os::Folder& state) {
@@ -116,7 +122,7 @@ Result<JournalCondition> inspect_journal(os::Folder& state) {
 }
 
 JournalLocation journal_location(const Environment& env, const os::Folder& state) {
-  return {state.path() + "/" + std::string(kJournalName), env.journal_vfs};
+  return location_of(env, state, kJournalName);
 }
 
 Status check_against_head(const Environment& env, const os::Folder& state, Journal& journal,
@@ -128,7 +134,7 @@ Status check_against_head(const Environment& env, const os::Folder& state, Journ
   const bool begins_later = !named && last && last->seq > head->seq;
   if (begins_later) return {};
   return fail(Error(ErrorCode::journal_damaged,
-                    journal_location(env, state).path +
+                    journal_location(env, state).shown +
                         " was cut off or exchanged: it lacks the event that 'head' knows")
                   .hint(std::string(kUnreadableHint)));
 }
@@ -140,8 +146,7 @@ Status make_journal(const Environment& env, os::Folder& state, std::int64_t firs
     UPDATE_TRY_ASSIGN(const auto file, state.create_file(temporary, kPrivateFile));
     // If the machine stops here, an empty file with a helper's name is left, which recover
     // collects.
-    UPDATE_TRY(
-        Journal::create({state.path() + "/" + temporary, env.journal_vfs}, first_seq, first));
+    UPDATE_TRY(Journal::create(location_of(env, state, temporary), first_seq, first));
     UPDATE_TRY(file->sync());
   }
   UPDATE_TRY(set_journal_aside(state, env.system.clock.wall_us()));
@@ -191,7 +196,7 @@ Result<std::optional<ReadableJournal>> open_journal_for_reading(const Environmen
   if (condition == JournalCondition::none) return std::nullopt;
   if (condition == JournalCondition::lost) {
     return fail(Error(ErrorCode::journal_damaged, "cannot read the journal " +
-                                                      journal_location(env, **state).path +
+                                                      journal_location(env, **state).shown +
                                                       ": it is missing, cut off or damaged")
                     .hint(std::string(kUnreadableHint)));
   }

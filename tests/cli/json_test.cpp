@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
+
 #include "cli/json_documents.hpp"
 #include "cli/json_transaction.hpp"
 #include "engine/base/json.hpp"
@@ -28,7 +30,7 @@ TransactionView sample() {
                          record.id};
   const Event event{1,         record.id,         std::nullopt, Phase::stage,
                     1'000'000, R"({"note":"x"})", kOld,         kNew};
-  return {record, {{file, "new", "/usr/local/bin/banger.previous"}}, {event}, std::nullopt};
+  return {record, {{file, "new", "/usr/local/bin/banger.previous"}}, {event}};
 }
 
 Json parsed(const std::string& text) {
@@ -75,12 +77,18 @@ TEST(Json, WhatIsNotKnownIsNull) {
   }
 }
 
-TEST(Json, DurationIsNeverNegativeAndTheMeasuredOneCounts) {
+TEST(Json, DurationIsNeverNegative) {
   TransactionView view = sample();
   view.record.finished_at_us = 0;
   EXPECT_TRUE(parsed(history_entry_document(view))["duration_ms"].is_null());
-  view.measured_ms = 77;
-  EXPECT_EQ(parsed(history_entry_document(view))["duration_ms"], 77);
+}
+
+TEST(Json, DurationHasRoomForAnyTimesThatAJournalHolds) {
+  TransactionView view = sample();
+  view.record.started_at_us = std::numeric_limits<std::int64_t>::min();
+  view.record.finished_at_us = std::numeric_limits<std::int64_t>::max();
+  EXPECT_EQ(parsed(history_entry_document(view))["duration_ms"],
+            std::numeric_limits<std::uint64_t>::max() / 1000);
 }
 
 TEST(Json, ErrorIsTheOneAtHandElseTheRecordedOne) {

@@ -82,7 +82,7 @@ InodeNumber FakeFileSystem::must_find(const std::string& path) const {
   return *found;
 }
 
-Result<std::unique_ptr<os::Folder>> FakeFileSystem::open_folder(const std::string& path) {
+Result<InodeNumber> FakeFileSystem::folder_of_path(const std::string& path) {
   const Lock lock(mutex_);
   UPDATE_TRY(powered(boot_));
   UPDATE_TRY(readable(path));
@@ -90,7 +90,17 @@ Result<std::unique_ptr<os::Folder>> FakeFileSystem::open_folder(const std::strin
   if (disk_.at(number).type != os::FileType::folder) {
     return fail(Error::from_errno(ENOTDIR, path));
   }
+  return number;
+}
+
+Result<std::unique_ptr<os::Folder>> FakeFileSystem::open_folder(const std::string& path) {
+  UPDATE_TRY_ASSIGN(const InodeNumber number, folder_of_path(path));
   return std::make_unique<FakeFolder>(*this, number, path);
+}
+
+Result<std::unique_ptr<os::Folder>> FakeFileSystem::open_root(const std::string& path) {
+  UPDATE_TRY_ASSIGN(const InodeNumber number, folder_of_path(path));
+  return std::make_unique<FakeFolder>(*this, number, "/");
 }
 
 Result<FakeFileSystem::Place> FakeFileSystem::place(const std::string& path) {

@@ -72,6 +72,7 @@ class FakeFileSystem final : public os::FileSystem {
   explicit FakeFileSystem(FakeDisk disk) : disk_(std::move(disk)) {}
 
   Result<std::unique_ptr<os::Folder>> open_folder(const std::string& path) override;
+  Result<std::unique_ptr<os::Folder>> open_root(const std::string& path) override;
 
   // What was done.
   const std::vector<FakeCall>& calls() const { return calls_; }
@@ -170,6 +171,7 @@ class FakeFileSystem final : public os::FileSystem {
   std::optional<InodeNumber> find(const std::string& path) const;
   InodeNumber must_find(const std::string& path) const;
   Result<InodeNumber> walk(const std::string& path, bool follow_last) const;
+  Result<InodeNumber> folder_of_path(const std::string& path);
   InodeNumber make_folders(const std::string& path);
   InodeNumber plant(const std::string& path, os::FileType type, std::string_view bytes,
                     std::uint32_t mode, std::uint32_t uid, std::uint32_t gid);

@@ -205,12 +205,55 @@ TEST(ReleaseInspect, ShowsWhatIsInItAndChangesNothing) {
   EXPECT_EQ(host.snapshot(), before);
 }
 
+TEST(Status, ShowsTheNotesOfWhatIsInstalled) {
+  Host host;
+  host.install("1.0.0");
+  EXPECT_TRUE(contains(host.run({"status"}).out, "notes:\n  notes of 1.0.0\n"));
+  const std::string silent =
+      host.release_with("2.0.0", [](Json& manifest) { manifest["notes"] = ""; });
+  ASSERT_EQ(host.run({"apply", silent}).code, 0);
+  EXPECT_FALSE(contains(host.run({"status"}).out, "notes")) << "those of an older version";
+  ASSERT_EQ(host.run({"rollback"}).code, 0);
+  EXPECT_TRUE(contains(host.run({"status"}).out, "notes of 1.0.0"));
+}
+
+TEST(Status, ShowsTheNotesOfWhatIsUnfinished) {
+  Host host;
+  host.install("1.0.0");
+  host.hold_doctor("2.0.0");
+  Process update(host.command({"apply", host.release("2.0.0")}));
+  ASSERT_TRUE(host.doctor_waits());
+  const std::string shown = host.run({"status"}).out;
+  host.let_doctor_go();
+  EXPECT_EQ(update.wait().code, 0);
+  EXPECT_LT(shown.find("notes of 1.0.0"), shown.find("is unfinished")) << shown;
+  EXPECT_TRUE(contains(shown, "notes:\n  notes of 2.0.0\nrecover would do")) << shown;
+}
+
+TEST(Status, ShowsOnlyTheBeginningOfLongNotes) {
+  Host host;
+  const std::string release = host.release_with(
+      "1.0.0", [](Json& manifest) { manifest["notes"] = std::string(60000, 'n'); });
+  ASSERT_EQ(host.run({"apply", release}).code, 0);
+  const std::string shown = host.run({"status"}).out;
+  EXPECT_TRUE(contains(shown, std::string(2048, 'n')));
+  EXPECT_LT(shown.size(), 3000U);
+}
+
 TEST(LogFile, GetsTheLogAndNotStandardOutput) {
   Host host;
   const std::string log = host.path("update.log");
   const Ended ended = host.run({"-v", "--log-file", log, "apply", host.release("1.0.0")});
   EXPECT_EQ(ended.code, 0) << ended.err;
   EXPECT_FALSE(read_file(log).empty());
+}
+
+TEST(LogFile, MakesNoFolder) {
+  Host host;
+  const Ended ended = host.run({"--log-file", host.path("nowhere/deeper/x"), "status"});
+  EXPECT_EQ(ended.code, 2);
+  EXPECT_TRUE(contains(ended.err, host.path("nowhere/deeper"))) << ended.err;
+  EXPECT_FALSE(present(host.path("nowhere")));
 }
 
 }  // namespace

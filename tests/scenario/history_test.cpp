@@ -102,6 +102,39 @@ TEST(History, VerifyPassesAndKnowsAHeadKeptElsewhere) {
   EXPECT_NE(head, newer);
 }
 
+// The doctor before the update is no part of the transaction: it comes before its begin.
+TEST(History, TellsOfAnUpdateWhatApplyAndRollbackTold) {
+  Host host;
+  host.doctor("sleep 0.3\n");
+  for (const Arguments& command : {Arguments{"apply", host.release("1.0.0")},
+                                   {"apply", host.release("2.0.0")},
+                                   {"rollback"}}) {
+    Json told = host.json(command);
+    EXPECT_TRUE(told["duration_ms"].is_number()) << told.dump();
+    told.erase("recovered");
+    EXPECT_EQ(told, host.json({"history", "show", id_of(told)}));
+  }
+}
+
+TEST(History, VersionsAreMatchedAsAShellDoes) {
+  Host host;
+  host.install("1.0.0");
+  host.install("3.0.0");
+  const auto listed = [&](const std::string& pattern) {
+    std::string ids;
+    for (const Json& each : host.json({"history", "--version-like", pattern})) {
+      ids += id_of(each);
+    }
+    return ids;
+  };
+  EXPECT_EQ(listed("[!3]*"), "21");
+  EXPECT_EQ(listed("[!13]*"), "");
+  EXPECT_EQ(listed("1\\.0.0"), "21");
+  EXPECT_EQ(listed("[[:digit:]].0.0"), "21");
+  EXPECT_EQ(listed("3*"), "2");
+  EXPECT_EQ(listed(std::string(4096, '*')), "21");
+}
+
 TEST(History, EditedJournalIsFound) {
   NEEDS_TOOL("sqlite3");
   Host host;

@@ -107,6 +107,11 @@ TEST(Regression, WhatCannotBePrintedIsNotExitZero) {
   Launch launch;
   launch.stdout_fd = full;
   EXPECT_EQ(host.run({"status"}, launch).code, 1);
+  for (const Arguments& dry_run : {Arguments{"apply", "--dry-run", host.release("2.0.0")},
+                                   {"recover", "--dry-run"},
+                                   {"rollback", "--dry-run"}}) {
+    EXPECT_EQ(host.run(dry_run, launch).code, 1) << dry_run.front();
+  }
   // An update is what it is, whoever can read of it.
   EXPECT_EQ(host.run({"apply", host.release("2.0.0")}, launch).code, 0);
   close(full);

@@ -12,8 +12,18 @@ namespace update::scenario {
 namespace {
 namespace fs = std::filesystem;
 
+// What apply is going to refuse, inspect says beforehand.
+void expect_foretold(const Host& host, const std::string& release, int code) {
+  const bool distrusted = code == 7;
+  Json answer = host.json({"release", "inspect", release}, distrusted ? 7 : 0);
+  EXPECT_EQ(answer["trusted"], !distrusted);
+  EXPECT_EQ(answer["apply_would_fail"]["code"], code) << answer.dump();
+  EXPECT_EQ(answer.contains("error"), distrusted);
+}
+
 void expect_refused(const Host& host, const std::string& release, int code = 7) {
   const auto before = host.snapshot("bin");
+  expect_foretold(host, release, code);
   const Ended ended = host.run({"apply", release});
   EXPECT_EQ(ended.code, code) << ended.out << ended.err;
   EXPECT_FALSE(ended.err.empty());

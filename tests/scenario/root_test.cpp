@@ -63,6 +63,54 @@ TEST_F(Root, UpdatesTheImageUnderItsOwnConfiguration) {
   EXPECT_EQ(alpha(), program("alpha", "0.9.0"));
 }
 
+TEST_F(Root, ErrorsNameNoPathOfTheHostInTheImage) {
+  const auto expect_told = [&](const std::string& path) {
+    const Ended ended = run({"--output", "json", "apply", release});
+    EXPECT_NE(ended.code, 0);
+    EXPECT_TRUE(contains(ended.out, path)) << ended.out;
+    EXPECT_FALSE(contains(ended.out + ended.err, image + "/")) << ended.out << ended.err;
+  };
+  fs::rename(image + "/usr/local/bin/alpha", image + "/usr/alpha");
+  fs::create_symlink("/usr/alpha", image + "/usr/local/bin/alpha");
+  expect_told("/usr/local/bin/alpha is a symbolic link");
+  fs::remove(image + "/usr/local/bin/alpha");
+
+  ASSERT_EQ(chmod((image + "/usr/local").c_str(), 0777), 0);
+  expect_told("inside the --root: chmod go-w /usr/local");
+  ASSERT_EQ(chmod((image + "/usr/local").c_str(), 0755), 0);
+
+  settings.files[0].more = "owner = 'nobody-of-the-image'";
+  configure();
+  expect_told("in /etc/passwd");
+  settings.files[0].more = "";
+  configure();
+
+  ASSERT_EQ(run({"apply", release}).code, 0);
+  // Found out by a look at its header, and by SQLite.
+  const std::string journal = image + "/var/lib/demo/journal.db";
+  const std::string sound = read_file(journal);
+  for (const std::size_t kept : {std::size_t{0}, std::size_t{100}}) {
+    write_file(journal, sound.substr(0, kept) + std::string(sound.size() - kept, 'x'), 0600);
+    const Ended status = run({"--output", "json", "status"});
+    EXPECT_EQ(status.code, 1) << status.out;
+    EXPECT_TRUE(contains(status.out, "/var/lib/demo/journal.db: ")) << status.out;
+    EXPECT_FALSE(contains(status.out + status.err, image + "/")) << status.out << status.err;
+  }
+}
+
+TEST_F(Root, ErrorsOfTheHistoryNameNoPathOfTheHost) {
+  NEEDS_ROOT();
+  NEEDS_TOOL("chattr");
+  const std::string alpha_path = image + "/usr/local/bin/alpha";
+  if (run_process({"chattr", "+i", alpha_path}).code != 0) GTEST_SKIP() << "no such attribute here";
+  const Ended applied = run({"apply", release});
+  run_process({"chattr", "-i", alpha_path});
+  EXPECT_NE(applied.code, 0);
+  const std::string history = run({"history", "export"}).out;
+  EXPECT_TRUE(contains(history, "/usr/local/bin")) << history;
+  EXPECT_FALSE(contains(history + applied.err, image + "/")) << history << applied.err;
+}
+
 TEST_F(Root, LinksInsideTheImageAreResolvedInsideIt) {
   fs::create_directories(image + "/opt");
   fs::rename(image + "/usr/local", image + "/opt/local");

@@ -241,6 +241,15 @@ TEST_F(JournalTest, ListIsNewestFirstWithFilesAndObeysItsFilter) {
   EXPECT_EQ(ids(filter), (Ids{3, 2}));
   filter.version_like = "1.0.?";
   EXPECT_EQ(ids(filter), (Ids{4, 1}));
+  filter.version_like = "[!2]*";
+  EXPECT_EQ(ids(filter), (Ids{4, 3, 2, 1}));
+  filter.limit = 2;
+  EXPECT_EQ(ids(filter), (Ids{4, 3}));
+  filter.version_like = "1\\.0.?";
+  EXPECT_EQ(ids(filter), (Ids{4, 1}));
+  filter.limit = 0;
+  filter.version_like = std::string(60000, '*') + "x";
+  EXPECT_EQ(ids(filter), (Ids{}));
   filter.version_like = "2.0.0-BETA*";
   EXPECT_EQ(ids(filter), (Ids{}));
   filter.version_like = "";

@@ -94,6 +94,26 @@ TEST_F(TrustedPath, TheRootItselfIsOnTheWay) {
   EXPECT_EQ(opened.error().code(), ErrorCode::not_trusted);
 }
 
+TEST_F(TrustedPath, PathsOfAnImageAreThoseInsideIt) {
+  disk_.make_folder("/image/etc/sub");
+  disk_.make_folder("/image/open", 0777);
+  disk_.symlink("/image/link", "/etc/sub");
+  const InstallationRoot image{disk_, "/image", kCaller};
+  for (const char* way : {"/etc/sub", "/link"}) {
+    const auto opened = open_trusted_folder(image, path(way));
+    ASSERT_TRUE(opened);
+    EXPECT_EQ((*opened)->path(), "/etc/sub");
+    EXPECT_EQ(image.on_host((*opened)->path()), "/image/etc/sub");
+  }
+  const auto refused = open_trusted_folder(image, path("/open"));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().message(), "/open can be written by anybody");
+  EXPECT_EQ(refused.error().hint(), "inside the --root: chmod go-w /open");
+  const auto absent = open_trusted_folder(image, path("/etc/absent"));
+  ASSERT_FALSE(absent);
+  EXPECT_TRUE(absent.error().message().starts_with("opening /etc/absent"));
+}
+
 TEST_F(TrustedPath, AStickyFolderIsGoodForWhatRootOrTheCallerOwnsInIt) {
   disk_.make_folder("/tmp", 01777);
   disk_.make_folder("/tmp/mine", 0700, kCaller);
@@ -142,8 +162,9 @@ TEST_F(TrustedPath, LinksDoNotLeadOutOfTheRoot) {
   disk_.symlink("/image/deep/up", "../../../../inside/target");
   disk_.symlink("/image/escape", "../outside");
   root_.folder = "/image";
-  EXPECT_EQ(folder("/absolute"), "/image/inside/target");
-  EXPECT_EQ(folder("/deep/up"), "/image/inside/target");
+  // There is no /inside but the one in the image.
+  EXPECT_EQ(folder("/absolute"), "/inside/target");
+  EXPECT_EQ(folder("/deep/up"), "/inside/target");
   EXPECT_TRUE(folder("/escape").starts_with(told_errno(ENOENT))) << folder("/escape");
 }
 
@@ -186,7 +207,8 @@ TEST_F(TrustedPath, ALinkOfAStrangerInAStickyFolderIsRefused) {
   const auto opened = open_trusted_folder(root, path("/sticky/link"));
   ASSERT_FALSE(opened);
   EXPECT_EQ(opened.error().code(), ErrorCode::not_trusted);
-  EXPECT_NE(opened.error().message().find(scratch / "sticky/link"), std::string::npos);
+  EXPECT_TRUE(opened.error().message().starts_with("/sticky/link belongs to"))
+      << opened.error().message();
 }
 
 TEST_F(TrustedPath, WhatIsMissingKeepsItsErrno) {

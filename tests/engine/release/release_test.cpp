@@ -93,6 +93,48 @@ TEST_F(ReleaseTest, ManifestReplacedAfterItWasReadIsNotUsed) {
   EXPECT_EQ(release->manifest().version.text(), "1.4.0");
 }
 
+TEST_F(ReleaseTest, ChecksTheBytesOfEveryFile) {
+  auto release = open();
+  ASSERT_TRUE(release);
+  EXPECT_TRUE(check_bytes(*release));
+  for (const auto& [name, bytes] :
+       {std::pair("banger", "the pr0gram"), std::pair("bangerd", "the d@emon")}) {
+    describe();
+    release = open();
+    ASSERT_TRUE(release);
+    const std::string before = folder_.read(name);
+    folder_.write(name, bytes);
+    const Status checked = check_bytes(*release);
+    ASSERT_FALSE(checked);
+    EXPECT_EQ(checked.error().code(), ErrorCode::not_trusted);
+    EXPECT_EQ(checked.error().message(), "'"s + name + "' has SHA-256 " + sha256_of(bytes).hex() +
+                                             ", not " + sha256_of(before).hex() + " as promised");
+    folder_.write(name, before);
+  }
+}
+
+TEST_F(ReleaseTest, FileThatGoesOrChangesAfterTheReleaseWasOpenedIsNotTrusted) {
+  auto release = open();
+  ASSERT_TRUE(release);
+  fs::remove(folder_.path() / "bangerd");
+  Status checked = check_bytes(*release);
+  ASSERT_FALSE(checked);
+  EXPECT_EQ(checked.error().code(), ErrorCode::not_trusted);
+  EXPECT_NE(checked.error().message().find("missing"), std::string::npos);
+
+  folder_.write("bangerd", "the daemon");
+  Observer observer;
+  release = open_release(std::make_unique<ObservedFolder>(folder_.open(), observer), trust());
+  ASSERT_TRUE(release);
+  observer.after_read = [&](const std::string& name) {
+    if (name == "banger") folder_.write("banger", "the pr0gram");
+  };
+  checked = check_bytes(*release);
+  ASSERT_FALSE(checked);
+  EXPECT_EQ(checked.error().code(), ErrorCode::not_trusted);
+  EXPECT_EQ(checked.error().message(), "'banger' of the release changed while it was read");
+}
+
 TEST_F(ReleaseTest, RefusesWhenNoKeyConfigured) {
   const auto release = open_release(folder_.open(), {true, {}});
   expect_refused(release, "no key");
