@@ -187,6 +187,36 @@ const Tampering kTamperings[] = {
 INSTANTIATE_TEST_SUITE_P(EachPlace, Tampered, ::testing::ValuesIn(kTamperings),
                          [](const auto& each) { return std::string(each.param.name); });
 
+TEST(Verify, ComparesEachColumnOfEachTable) {
+  std::size_t columns = 0;
+  for (const auto& [table, key] :
+       std::vector<std::pair<std::string, std::string>>{{"transaction", "id"},
+                                                        {"file", "transaction_id"},
+                                                        {"kept", "sha256"},
+                                                        {"anchor", "only"},
+                                                        {"compatibility", "only"},
+                                                        {"legal_transition", "from_phase"}}) {
+    const JournalFolder folder;
+    fill(folder.journal());
+    const Rows all = PlainDatabase(folder.journal())
+                         .query("SELECT name, type FROM pragma_table_info('" + table + "')");
+    for (const auto& column : all) {
+      const JournalFolder edited;
+      fill(edited.journal());
+      const std::string other = column[1] == "INTEGER" ? "coalesce(" + column[0] + ", 0) + 1"
+                                                       : "coalesce(" + column[0] + ", '') || 'x'";
+      PlainDatabase(edited.journal())
+          .tamper("UPDATE \"" + table + "\" SET " + column[0] + " = " + other + " WHERE " + key +
+                  " = (SELECT max(" + key + ") FROM \"" + table + "\")");
+      Journal journal =
+          value_of(Journal::open_for_reading({edited.journal(), ""}, Journal::ReadMode::shared));
+      EXPECT_NE(value_of(journal.verify()).finding, "") << table << ", " << column[0];
+      ++columns;
+    }
+  }
+  EXPECT_GE(columns, 32U);
+}
+
 TEST(Verify, FindsATriggerThatIsMissingOrSaysSomethingElse) {
   const JournalFolder folder;
   fill(folder.journal());
