@@ -28,6 +28,8 @@ Result<int> run_apply(Context& context) {
                              .doctor = !context.options.has("no-doctor")};
   if (dry_run) {
     UPDATE_TRY_ASSIGN(const PlannedUpdate planned, plan_apply_only(env, release, options));
+    // The real one finds it while it stages.
+    if (!planned.nothing_to_do) UPDATE_TRY(check_bytes(release));
     tell_plan(context, env, planned);
     return 0;
   }
