@@ -10,6 +10,9 @@
 namespace update::cli {
 namespace {
 
+// A history of thousands of updates must not make `status` slow; notes of long ago are not worth
+// it.
+constexpr std::size_t kUpdatesSearched = 64;
 // Notes of 64 KiB would bury the status; `history show` has them in full.
 constexpr std::size_t kNotesShown = 2048;
 
@@ -31,6 +34,7 @@ Result<std::string> installed_notes(Journal& journal, const std::string& version
     installer = newest->id;
   } else {
     HistoryFilter filter;
+    filter.limit = kUpdatesSearched;
     filter.outcome = name_of(Phase::committed);
     UPDATE_TRY_ASSIGN(const auto committed, journal.list(filter));
     for (const TransactionRecord& record : committed) {
