@@ -27,7 +27,7 @@ class SpooledContents final : public image::Contents {
 // The number of bytes.
 Result<std::uint64_t> copy_input(const Context& context, os::File& spool, std::uint64_t most) {
   std::uint64_t size = 0;
-  UPDATE_TRY(read_input(context, [&](std::span<const std::byte> piece) -> Status {
+  const auto append = [&](std::span<const std::byte> piece) -> Status {
     if (piece.size() > most - size) {
       return fail(ErrorCode::no_space, "standard input has more than the " + std::to_string(most) +
                                            " bytes of the image");
@@ -35,7 +35,8 @@ Result<std::uint64_t> copy_input(const Context& context, os::File& spool, std::u
     UPDATE_TRY(spool.write_at(piece, size));
     size += piece.size();
     return {};
-  }));
+  };
+  UPDATE_TRY(read_input(context, append));
   return size;
 }
 
