@@ -40,8 +40,10 @@ std::string in_quotes(std::string_view text) {
 
 std::string array(const std::vector<std::string>& texts) {
   std::string text = "[";
-  for (const std::string& element : texts)
-    text += (text.size() > 1 ? ", " : "") + in_quotes(element);
+  for (const std::string& element : texts) {
+    if (text.size() > 1) text += ", ";
+    text += in_quotes(element);
+  }
   return text + "]";
 }
 

@@ -87,6 +87,7 @@ TEST(QueryCost, DoesNotGrowWithTheJournal) {
        [](Journal& j) { ASSERT_TRUE(value_of(j.last_listing("/bin/rare", {1'000'000}))); }},
       {"first_listing",
        [](Journal& j) { ASSERT_TRUE(value_of(j.first_listing("/usr/local/bin/banger", {0}))); }},
+      {"destinations", [](Journal& j) { ASSERT_EQ(value_of(j.destinations()).size(), 2U); }},
       {"kept", [](Journal& j) { value_of(j.kept()); }},
       {"list of 20",
        [](Journal& j) {
