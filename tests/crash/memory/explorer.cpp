@@ -106,7 +106,7 @@ std::vector<HostState> Explorer::moments(const HostState& start, const std::stri
   std::vector<HostState> moments;
   const auto world = wake(start, story_, tamper);
   // What an earlier recovery left for the services, this one may give to a person.
-  Told told = start.told == Told::waits ? Told::new_code_started : start.told;
+  Told told = start.told == Told::waits ? Told::nothing : start.told;
   const auto keep = [&](const std::string& where) {
     // Until something is missing, the sound program's sweep has been here.
     if (tamper && world->fake.files.drop_count() == 0) return;
