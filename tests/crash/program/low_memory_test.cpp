@@ -6,7 +6,6 @@
 #include "tests/crash/host_invariants.hpp"
 #include "tests/crash/program/cases.hpp"
 #include "tests/crash/program/truth.hpp"
-#include "tests/crash/sampling.hpp"
 
 namespace update::crash {
 namespace {
@@ -51,20 +50,8 @@ Findings try_limit(const Case& one, std::size_t limit, bool& met) {
 }
 
 void sweep(const Case& one, std::size_t sample) {
-  Tally tally{"low memory of " + one.name};
-  tally.recorded = kSteps;
-  const std::size_t least = least_bytes();
-  for (const std::size_t step : chosen_points(kSteps, kSteps / sample)) {
-    bool met = false;
-    const std::size_t limit = least + step * kStepBytes;
-    const Findings findings = try_limit(one, limit, met);
-    ++tally.tried;
-    tally.reached += met ? 1U : 0U;
-    tally.held += findings.empty() ? 1U : 0U;
-    EXPECT_TRUE(findings.empty()) << one.name << ", within " << limit << " bytes\n"
-                                  << to_message(findings);
-  }
-  tally.report();
+  sweep_limits("low memory of " + one.name, {least_bytes(), kStepBytes, kSteps}, sample,
+               [&](std::size_t limit, bool& met) { return try_limit(one, limit, met); });
 }
 
 TEST(LowMemory, OfAnApply) {

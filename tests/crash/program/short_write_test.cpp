@@ -11,7 +11,6 @@
 #include "tests/crash/host_invariants.hpp"
 #include "tests/crash/program/cases.hpp"
 #include "tests/crash/program/truth.hpp"
-#include "tests/crash/sampling.hpp"
 
 namespace update::crash {
 namespace {
@@ -66,19 +65,8 @@ Findings try_limit(const Case& one, std::size_t limit, bool& cut) {
 /// Limits below the programs, the plan, the journal and its log, one after another.
 void sweep(const Case& one, std::size_t sample) {
   const std::size_t steps = (largest_file(one) - kLeastBytes) / kStepBytes;
-  Tally tally{"short writes of " + one.name};
-  tally.recorded = steps;
-  for (const std::size_t step : chosen_points(steps, steps / sample)) {
-    const std::size_t limit = kLeastBytes + step * kStepBytes;
-    bool cut = false;
-    const Findings findings = try_limit(one, limit, cut);
-    ++tally.tried;
-    tally.reached += cut ? 1U : 0U;
-    tally.held += findings.empty() ? 1U : 0U;
-    EXPECT_TRUE(findings.empty()) << one.name << ", no file above " << limit << " bytes\n"
-                                  << to_message(findings);
-  }
-  tally.report();
+  sweep_limits("short writes of " + one.name, {kLeastBytes, kStepBytes, steps}, sample,
+               [&](std::size_t limit, bool& cut) { return try_limit(one, limit, cut); });
 }
 
 TEST(ShortWrites, OfAnApply) {

@@ -1,5 +1,9 @@
 #include "tests/crash/program/truth.hpp"
 
+#include <gtest/gtest.h>
+
+#include "tests/crash/sampling.hpp"
+
 namespace update::crash {
 
 using scenario::Ended;
@@ -84,6 +88,23 @@ Findings exit_code_is_true(const Host& host, const Case& one, const Ended& ended
   findings.push_back("but the exit code is " + std::to_string(ended.code) + ", signal " +
                      std::to_string(ended.signal) + ": " + ended.out + ended.err);
   return findings;
+}
+
+void sweep_limits(const std::string& name, const Limits& limits, std::size_t sample,
+                  const std::function<Findings(std::size_t limit, bool& met)>& try_limit) {
+  Tally tally{name};
+  tally.recorded = limits.count;
+  for (const std::size_t step : chosen_points(limits.count, limits.count / sample)) {
+    const std::size_t limit = limits.least + step * limits.step;
+    bool met = false;
+    const Findings findings = try_limit(limit, met);
+    ++tally.tried;
+    tally.reached += met ? 1U : 0U;
+    tally.held += findings.empty() ? 1U : 0U;
+    EXPECT_TRUE(findings.empty()) << name << ", within " << limit << " bytes\n"
+                                  << to_message(findings);
+  }
+  tally.report();
 }
 
 }  // namespace update::crash

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstddef>
+#include <functional>
 #include <map>
 #include <string>
 
@@ -16,5 +18,17 @@ std::map<std::string, std::string> destinations_now(const scenario::Host& host);
 Findings exit_code_is_true(const scenario::Host& host, const Case& one,
                            const scenario::Ended& ended,
                            const std::map<std::string, std::string>& before);
+
+/// Limits on a resource, in bytes, from the least one up.
+struct Limits {
+  std::size_t least = 0;
+  std::size_t step = 0;
+  std::size_t count = 0;
+};
+
+/// Tries some `sample` of the limits, all in the full mode. `try_limit` says what was wrong within
+/// a limit, and whether it was met.
+void sweep_limits(const std::string& name, const Limits& limits, std::size_t sample,
+                  const std::function<Findings(std::size_t limit, bool& met)>& try_limit);
 
 }  // namespace update::crash
